@@ -1,0 +1,132 @@
+"""The sections of agents.yaml: who takes part, on which backends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from camelx.config.section import Section, nearest_hint
+from camelx.schemas import Role
+
+
+class SamplingConfig(Section):
+    """How an agent samples its answers."""
+
+    temperature: float = Field(default=1.0, ge=0)
+    """0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int = Field(default=512, gt=0)
+    """Most tokens of one answer; a longer one is cut and does not become a pair."""
+
+
+class RetryConfig(Section):
+    """How often a failed call to a model server is made again, with exponential backoff and jitter."""
+
+    attempts: int = Field(default=6, ge=1)
+    """Calls in all; 1 makes no second one. Timeouts, connection errors, 429 and 5xx are retried."""
+    first_wait_s: float = Field(default=0.5, ge=0)
+    longest_wait_s: float = Field(default=30.0, ge=0)
+
+
+class TransformersBackendConfig(Section):
+    """A transformers model in this process; concurrent requests share one generate call."""
+
+    kind: Literal["transformers"]
+    model: str = "policy"
+    """"policy" is `policy.base` of the cycle config; else a directory, a hub id, or "demo"."""
+    adapter: str = "champion"
+    """"champion": the registry's champion at the cycle's start; "none"; or an adapter directory."""
+    device: str = "auto"
+    """"auto" takes a GPU where there is one; else a PyTorch device, such as "cuda:1" or "cpu"."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """"auto": bfloat16 on a GPU, float32 on a CPU."""
+    max_batch: int = Field(default=128, gt=0)
+    """Most requests in one generate call."""
+
+
+class OpenAIBackendConfig(Section):
+    """An OpenAI-compatible HTTP server (vLLM, SGLang, Ollama, a hosted API), through CAMEL's ModelFactory."""
+
+    kind: Literal["openai"]
+    model: str
+    url: str
+    """Base URL, ending in /v1."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key; None: the server needs none."""
+    timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds for one call."""
+    retry: RetryConfig = RetryConfig()
+
+
+class CamelBackendConfig(Section):
+    """Whatever else CAMEL's ModelFactory makes, by its own platform and model names."""
+
+    kind: Literal["camel"]
+    platform: str
+    """A value of camel.types.ModelPlatformType, such as "anthropic" or "ollama"."""
+    model: str
+    url: str | None = None
+    api_key_env: str | None = None
+    timeout_s: float = Field(default=120.0, gt=0)
+    retry: RetryConfig = RetryConfig()
+
+
+class ScriptedBackendConfig(Section):
+    """Given replies, for tests of a user's own pipeline: no model at all."""
+
+    kind: Literal["scripted"]
+    path: Path | None = None
+    """JSONL file of {"match": <regular expression on the last user message>, "reply": <text>}; the first
+    match answers. A relative path starts at agents.yaml."""
+    replies: tuple[str, ...] = ()
+    """Without `path`: these replies, chosen by the request's seed."""
+
+
+BackendConfig = Annotated[
+    TransformersBackendConfig | OpenAIBackendConfig | CamelBackendConfig | ScriptedBackendConfig,
+    Field(discriminator="kind"),
+]
+
+
+class AgentConfig(Section):
+    """One kind of agent, of which `count` take part under the names name-1, name-2, ..."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    role: Role
+    backend: str
+    """A key of `backends`."""
+    system: str
+    """The system message. Agents of one role need the same one for their answers to be comparable."""
+    count: int = Field(default=1, ge=1)
+    samples: int = Field(default=1, ge=1)
+    """Answers per prompt: proposals per goal, executions per proposal. Reviewers ignore it."""
+    sampling: SamplingConfig = SamplingConfig()
+
+
+class AgentsConfig(Section):
+    """agents.yaml: who takes part, and the backends they run on."""
+
+    backends: dict[str, BackendConfig]
+    agents: tuple[AgentConfig, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> AgentsConfig:
+        for agent in self.agents:
+            if agent.backend not in self.backends:
+                raise ValueError(
+                    f"agent {agent.name!r} names backend {agent.backend!r}; declared are "
+                    f"{', '.join(sorted(self.backends))}{nearest_hint(agent.backend, self.backends)}"
+                )
+        names = [agent.name for agent in self.agents]
+        if len(set(names)) < len(names):
+            raise ValueError(f"agent names must differ, got {', '.join(names)}")
+        for role in (Role.EXECUTOR, Role.PEER_REVIEWER):
+            if not self.with_role(role):
+                raise ValueError(f"no agent has the role {role}: a cycle needs at least one")
+        return self
+
+    def with_role(self, role: Role) -> tuple[AgentConfig, ...]:
+        """Return the agents of one role."""
+        return tuple(agent for agent in self.agents if agent.role == role)

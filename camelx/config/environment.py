@@ -1,0 +1,74 @@
+"""What differs between machines: `Settings`, from CAMELX_* variables or a .env file."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from camelx.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """What differs between machines, from CAMELX_* variables or a .env file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CAMELX_", env_file=".env", extra="ignore", use_attribute_docstrings=True
+    )
+
+    root: Path = Field(default_factory=Path.cwd)
+    """Folder that holds data/, adapters/ and mlruns/."""
+    database_url: str | None = None
+    """SQLAlchemy URL; None: SQLite in data/camelx.db."""
+    mlflow_uri: str | None = None
+    """MLflow tracking and registry URI; None: SQLite in mlruns/mlflow.db."""
+    prefect_port: int = 4200
+    """Port of the local Prefect server that camelx starts where none answers."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def data_dir(self) -> Path:
+        """Cycles' files and the default database."""
+        return self.root.resolve() / "data"
+
+    @property
+    def adapters_dir(self) -> Path:
+        """Trained adapters, one directory a cycle."""
+        return self.root.resolve() / "adapters"
+
+    @property
+    def mlruns_dir(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.root.resolve() / "mlruns"
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL with its default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'camelx.db'}"
+
+    @property
+    def resolved_mlflow_uri(self) -> str:
+        """The MLflow URI with its default filled in."""
+        return self.mlflow_uri or f"sqlite:///{self.mlruns_dir / 'mlflow.db'}"
+
+    def cycle_dir(self, cycle_id: str) -> Path:
+        """Folder of one cycle's files."""
+        return self.data_dir / cycle_id
+
+
+@functools.cache
+def settings() -> Settings:
+    """Return the settings of this process, read once.
+
+    Raises:
+        ConfigError: A CAMELX_* variable has a wrong value.
+    """
+    try:
+        return Settings()
+    except ValidationError as e:
+        first = e.errors()[0]
+        name = "CAMELX_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(f"environment variable {name}: {first['msg']}, got {first['input']!r}") from e

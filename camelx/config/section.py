@@ -1,0 +1,21 @@
+"""The base of all config sections, and the hint for a misspelt name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """Base of all config sections: immutable, unknown keys refused, docs taken from the field docstrings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def nearest_hint(name: str, valid: Iterable[str]) -> str:
+    """Return the end of a message: the nearest valid name, or all of them."""
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; valid are {', '.join(valid)}"

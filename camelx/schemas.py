@@ -1,0 +1,375 @@
+"""The frozen records that cross from one room to another.
+
+Rooms take and return these; the database stores them; the files hold them. Identifiers are content
+addresses (`stable_id`): the same item of the same cycle has the same id on every run, which is what makes
+a stage repeatable and a cycle resumable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+def stable_id(*parts: object) -> str:
+    """Return a 24-digit hexadecimal id that depends on nothing but `parts`."""
+    joined = "\x1f".join(str(part) for part in parts)
+    return hashlib.sha256(joined.encode()).hexdigest()[:24]
+
+
+def utc_now() -> datetime:
+    """Return the present moment, with its time zone."""
+    return datetime.now(UTC)
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, with unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Role(StrEnum):
+    """What an agent does in the workflow."""
+
+    PROPOSER = "proposer"
+    EXECUTOR = "executor"
+    PEER_REVIEWER = "peer_reviewer"
+
+
+class Split(StrEnum):
+    """Which goals may be trained on."""
+
+    TRAIN = "train"
+    HELDOUT = "heldout"
+
+
+class Verdict(StrEnum):
+    """What a reviewer said of two results, in the order in which they were shown."""
+
+    FIRST = "first"
+    SECOND = "second"
+    TIE = "tie"
+
+
+class Stage(StrEnum):
+    """The stages of a cycle, in order."""
+
+    GENERATE = "generate-interactions"
+    RANK = "mutual-rank"
+    EXPORT = "export-preference-pairs"
+    VALIDATE = "validate"
+    TRAIN = "train-dpo-adapter"
+    EVALUATE = "evaluate-adapter"
+    REGISTER = "register-in-mlflow"
+
+
+class CycleStatus(StrEnum):
+    """How far a cycle, or one of its stages, got."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+VerifierKind = Literal["exact", "numeric", "regex", "callable"]
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Goal(Record):
+    """Something the agents work on."""
+
+    id: str
+    """Content address of the text: `Goal.new` makes it."""
+    text: str
+    answer: str | None = None
+    """The expected answer, for goals a verifier can score; None for goals that only judges can compare."""
+    verifier: VerifierKind | None = None
+    """How `answer` is compared; None: as the config's `evaluation.verifier` says."""
+    category: str = "general"
+    level: int | None = None
+    """Difficulty, 1 is easiest; None where unknown. The curriculum reads it."""
+    split: Split = Split.TRAIN
+    source: str = "unknown"
+    """Where the goal came from: a file name or "demo"."""
+
+    @classmethod
+    def new(cls, text: str, **fields: Any) -> Goal:
+        """Make a goal whose id is the address of its text, white space at the ends ignored."""
+        return cls(id=stable_id("goal", text.strip()), text=text.strip(), **fields)
+
+
+class Interaction(Record):
+    """One model call of one agent: what it was asked, what it answered, what that cost."""
+
+    id: str
+    cycle_id: str
+    stage: Stage
+    goal_id: str
+    agent: str
+    role: Role
+    parent_id: str | None = None
+    """The proposal that an execution carries out."""
+    sample: int = 0
+    model: str
+    adapter_version: str | None = None
+    """Version of the adapter that answered, as "name/3"; None: the base model alone."""
+    messages: tuple[Message, ...] = ()
+    completion: str = ""
+    finish_reason: str | None = None
+    """"stop" is a whole answer; "length" was cut at the token limit."""
+    prompt_tokens: int = Field(default=0, ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
+    latency_s: float = Field(default=0.0, ge=0)
+    seed: int | None = None
+    error: str | None = None
+    """Why there is no answer; None: there is one."""
+    trace_id: str | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the answer is there and was not cut off."""
+        return self.error is None and self.finish_reason in (None, "stop") and bool(self.completion.strip())
+
+    @property
+    def prompt_key(self) -> str:
+        """Address of the messages: two interactions with equal keys answered the same prompt."""
+        return stable_id("prompt", *(f"{m.role}\x1e{m.content}" for m in self.messages))
+
+
+class Reply(Record):
+    """What one model call gave."""
+
+    text: str
+    finish_reason: str | None = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    latency_s: float = 0.0
+    """From the request to the whole answer, waiting in a batch included."""
+    seed: int | None = None
+    """The seed that was used; None where the backend takes none."""
+
+
+class Agent(Protocol):
+    """One agent that can be asked: what the rooms know of a model. `camelx.agents` makes them."""
+
+    @property
+    def name(self) -> str:
+        """Unique in the cycle, such as "executor-2"."""
+        ...
+
+    @property
+    def role(self) -> Role:
+        """What the agent does."""
+        ...
+
+    @property
+    def system(self) -> str:
+        """Its system message."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Name of the model that answers."""
+        ...
+
+    @property
+    def adapter_version(self) -> str | None:
+        """Version of the adapter on it, as "name/3"; None: the base alone."""
+        ...
+
+    @property
+    def samples(self) -> int:
+        """Answers asked for per prompt."""
+        ...
+
+    async def ask(self, messages: Sequence[Message], *, seed: int) -> Reply:
+        """Return the answer to the messages, whose last turn is the user's.
+
+        Raises:
+            AgentError: The backend failed after its own retries.
+        """
+        ...
+
+
+class Vote(Record):
+    """One reviewer's verdict on two results shown in one order."""
+
+    id: str
+    cycle_id: str
+    goal_id: str
+    judge: str
+    first_id: str
+    """Interaction shown first (as A)."""
+    second_id: str
+    """Interaction shown second (as B)."""
+    verdict: Verdict | None
+    """None: unreadable, see `error`."""
+    error: str | None = None
+    interaction_id: str | None = None
+    """The reviewer's own turn, with its prompt and raw reply; None for imported votes."""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Comparison(Record):
+    """How sure the votes make us that one result beats another: what a preference pair is made from."""
+
+    cycle_id: str
+    goal_id: str
+    role: Role
+    """Whose work is compared: executions directly, proposals through their executions."""
+    first_id: str
+    """The lesser of the two ids, so that each pair of results has one row."""
+    second_id: str
+    probability: float = Field(ge=0, le=1)
+    """Probability that `first_id` beats `second_id`, ties counted half."""
+    n_votes: int = Field(ge=0)
+    """Readable votes on this very pair (for proposals: on pairs of their executions)."""
+    n_orders: int = Field(ge=0, le=2)
+    """Orders in which the pair was judged: 2 means that both were."""
+    vote_ids: tuple[str, ...] = ()
+
+
+class Ranking(Record):
+    """The place of one result among the results of its goal."""
+
+    cycle_id: str
+    goal_id: str
+    interaction_id: str
+    ranker: str
+    score: float
+    """Strength on the ranker's own scale; higher is better."""
+    stderr: float
+    """Standard error of `score`, on the same scale."""
+    rank: int = Field(ge=1)
+    """1 is best; equal scores share a rank."""
+    n_votes: float = Field(ge=0)
+    """Readable votes that counted for this result."""
+
+
+class Annotation(Record):
+    """One human judgement on two results."""
+
+    id: str
+    goal_id: str
+    first_id: str
+    second_id: str
+    annotator: str
+    verdict: Verdict | Literal["both_bad"]
+    rating: int | None = Field(default=None, ge=1, le=5)
+    rationale: str | None = None
+    edited_text: str | None = None
+    """A better answer written by the annotator; it becomes the chosen side."""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class PreferencePair(Record):
+    """Two answers to the same messages, one preferred, with what that rests on."""
+
+    id: str
+    cycle_id: str
+    goal_id: str
+    role: Role
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    weight: float
+    """Confidence in (0, 1]: 2p - 1 for the probability p that chosen beats rejected."""
+    margin: float
+    """Difference of the two ranking scores; 0 where only people judged."""
+    source: Literal["votes", "human"]
+    chosen_id: str
+    """Interaction behind `chosen`; for an edited text the interaction that was edited."""
+    rejected_id: str
+    vote_ids: tuple[str, ...] = ()
+    annotation_ids: tuple[str, ...] = ()
+    ranker: str | None = None
+
+
+class AdapterVersion(Record):
+    """One registered version of the policy."""
+
+    name: str
+    version: int
+    path: Path
+    """Directory with the adapter's files."""
+    base: str
+    """The base model: a path, a hub id, or "demo"."""
+    cycle_id: str | None = None
+    aliases: tuple[str, ...] = ()
+    metrics: dict[str, float] = {}
+    tags: dict[str, str] = {}
+
+    @property
+    def label(self) -> str:
+        """The version as it is written into interactions: "name/3"."""
+        return f"{self.name}/{self.version}"
+
+
+class StageReport(Record):
+    """What one stage did, small enough to pass between processes."""
+
+    cycle_id: str
+    stage: Stage
+    status: CycleStatus = CycleStatus.RUNNING
+    started_at: datetime = Field(default_factory=utc_now)
+    seconds: float = 0.0
+    """Wall time, summed over resumptions."""
+    model_seconds: float = 0.0
+    """Of these, seconds inside forward passes of a model or training steps."""
+    n_model_calls: int = 0
+    counts: dict[str, int] = {}
+    """What the stage counted, such as {"interactions": 1600}."""
+    details: dict[str, Any] = {}
+    """JSON-ready facts for the summary: paths, metrics, a decision."""
+    error: str | None = None
+
+
+class Cycle(Record):
+    """One run of the loop."""
+
+    id: str
+    number: int
+    status: CycleStatus = CycleStatus.RUNNING
+    config: dict[str, Any]
+    """The whole RunConfig as JSON: a resumed cycle reads this, not the file."""
+    config_path: str | None = None
+    parent_version: int | None = None
+    """Registry version of the champion at the start; None: the base model."""
+    trace_id: str
+    goal_ids: tuple[str, ...] = ()
+    started_at: datetime = Field(default_factory=utc_now)
+    finished_at: datetime | None = None
+    seconds: float = 0.0
+    """Wall time from the command's start to its end, summed over resumptions."""
+    peak_rss_mb: float = 0.0
+    error: str | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> Cycle:
+        if self.finished_at is not None and self.finished_at < self.started_at:
+            raise ValueError(
+                f"cycle {self.id} ends at {self.finished_at}, before its start at {self.started_at}"
+            )
+        return self
+
+
+def content_hash(items: Iterable[str]) -> str:
+    """Return the SHA-256 of the items in order, each ended by a line feed, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(item.encode() + b"\n")
+    return digest.hexdigest()
