@@ -343,6 +343,8 @@ class Cycle(Record):
 
     id: str
     number: int
+    origin: Literal["run", "import"] = "run"
+    """"import": interactions and votes were made elsewhere, so no model is asked for them again."""
     status: CycleStatus = CycleStatus.RUNNING
     config: dict[str, Any]
     """The whole RunConfig as JSON: a resumed cycle reads this, not the file."""

@@ -1,0 +1,51 @@
+# `make cycle` and `make test` do all their own set-up: they need make and Python 3.11 or newer.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+# Installed packages are compiled once; a machine that forbids writing bytecode would compile at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help cycle test test-all serve check bench clean
+
+help:        ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+cycle: $(VENV)/.installed       ## run one self-improvement cycle (ARGS="--goals 50" and the like)
+	@$(BIN)/camelx cycle $(ARGS)
+
+test: $(VENV)/.installed-dev    ## the tests, with branch coverage
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest -m "not slow" \
+		--cov=camelx --cov-branch --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+
+test-all: $(VENV)/.installed-dev check  ## every check and every test, the slow ones too
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest \
+		--cov=camelx --cov-branch --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+
+check: $(VENV)/.installed-dev   ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+serve: $(VENV)/.installed       ## the Prefect UI, a worker with the schedule, and the MLflow UI
+	@$(BIN)/camelx serve $(ARGS)
+
+bench: $(VENV)/.installed-dev   ## the benchmarks; prints tables, asserts nothing
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean:       ## remove caches and builds; data, adapters and mlruns stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "camelx needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing camelx into $(VENV) (once, a few minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing camelx and its test tools into $(VENV) (once, a few minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,252 @@
+"""Where stages meet models: a team is opened, asked for what the database does not hold yet, and closed.
+
+Every function first reads what earlier runs of the same cycle were answered; only the rest is asked for.
+Called by `camelx.stages`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from camelx import generation, ranking
+from camelx.agents import PolicyModel, open_team
+from camelx.config import AgentConfig, AgentsConfig, SamplingConfig, TransformersBackendConfig
+from camelx.cycles import CycleContext
+from camelx.policies import open_registry, parent_policy
+from camelx.prompts import execution_messages, proposal_messages
+from camelx.ranking import Ballot
+from camelx.schemas import Cycle, Goal, Interaction, Role, Stage, Vote
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What models answered, and the seconds that forward passes took."""
+
+    rows: list[Interaction]
+    model_seconds: float
+    n_calls: int
+
+
+def ask_workers(context: CycleContext, goals: Sequence[Goal]) -> Answered:
+    """Return the proposals and executions of the cycle's agents for the goals."""
+    return asyncio.run(_work(context, context.config.agents, starting_policy(context), goals, Stage.GENERATE))
+
+
+def ask_reviewers(context: CycleContext, work: dict[str, Interaction]) -> float:
+    """Have the executions among `work` reviewed in pairs; return the seconds of forward passes.
+
+    Votes are saved as they come. `work` holds proposals too: they tell whose an execution is.
+    """
+
+    async def run() -> float:
+        agents, concurrency = context.config.agents, context.config.generation.concurrency
+        async with open_team(agents, starting_policy(context), concurrency=concurrency) as team:
+            judges = team.judges(peers=context.config.ranking.peers_review)
+            results = [row for row in work.values() if row.role is Role.EXECUTOR]
+            ballots = ranking.schedule_ballots(
+                results, work, list(judges), context.config.ranking, context.seed
+            )
+            await ranking.collect_votes(
+                ballots,
+                goals={goal.id: goal for goal in context.store.goals(ids=context.cycle.goal_ids)},
+                results=work,
+                judges=judges,
+                cycle_id=context.cycle.id,
+                stage=Stage.RANK,
+                trace_id=context.cycle.trace_id,
+                seed=context.seed,
+                concurrency=concurrency,
+                done={vote.id: vote for vote in context.store.votes(context.cycle.id, stage=Stage.RANK)},
+                save=context.store.save_turn,
+            )
+            return team.model_seconds
+
+    return asyncio.run(run())
+
+
+def ask_policy(
+    context: CycleContext,
+    side: str,
+    policy: PolicyModel,
+    goals: Sequence[Goal],
+    known_as: Collection[str | None] = (),
+) -> Answered:
+    """Return one greedy result per goal of a policy, in the order of the goals.
+
+    Args:
+        context: The cycle.
+        side: "champion" or "challenger"; part of the agents' names.
+        policy: The base with the adapter to be evaluated.
+        goals: The hold-out.
+        known_as: Labels under which earlier cycles logged this policy's answers.
+    """
+    agents = _greedy_agents(context, side)
+    _recall(context, agents, policy, known_as, goals)
+    answered = asyncio.run(_work(context, agents, policy, goals, Stage.EVALUATE))
+    generation.check_failures(answered.rows, context.config.generation.max_failure_rate)
+    last = {
+        row.goal_id: row
+        for role in (Role.PROPOSER, Role.EXECUTOR)
+        for row in answered.rows
+        if row.role is role and row.agent.startswith(side)
+    }
+    return Answered([last[goal.id] for goal in goals], answered.model_seconds, answered.n_calls)
+
+
+def ask_judges(
+    context: CycleContext, champion: Sequence[Interaction], challenger: Sequence[Interaction]
+) -> tuple[list[Vote], float]:
+    """Return every PeerReviewer's votes on champion against challenger, goal by goal, in both orders."""
+    results = {row.id: row for row in (*champion, *challenger)}
+
+    async def run() -> tuple[list[Vote], float]:
+        agents, concurrency = context.config.agents, context.config.generation.concurrency
+        async with open_team(agents, starting_policy(context), concurrency=concurrency) as team:
+            judges = team.judges(peers=False)
+            ballots = [
+                Ballot(goal_id=old.goal_id, judge=name, first_id=first.id, second_id=second.id)
+                for old, new in zip(champion, challenger, strict=True)
+                if old.completion != new.completion
+                for name in judges
+                for first, second in ((old, new), (new, old))
+            ]
+            votes = await ranking.collect_votes(
+                ballots,
+                goals={goal.id: goal for goal in context.heldout_goals()},
+                results=results,
+                judges=judges,
+                cycle_id=context.cycle.id,
+                stage=Stage.EVALUATE,
+                trace_id=context.cycle.trace_id,
+                seed=context.seed,
+                concurrency=concurrency,
+                done={vote.id: vote for vote in context.store.votes(context.cycle.id, stage=Stage.EVALUATE)},
+                save=context.store.save_turn,
+            )
+            return votes, team.model_seconds
+
+    return asyncio.run(run())
+
+
+def starting_policy(context: CycleContext) -> PolicyModel:
+    """Return the policy that the cycle started from."""
+    return parent_policy(context.config, context.cycle.parent_version)
+
+
+def starting_labels(context: CycleContext) -> set[str | None]:
+    """Return the labels under which that policy's answers were logged, as challenger and as champion."""
+    name, number = context.config.policy.name, context.cycle.parent_version
+    if number is None:
+        return {None}
+    version = open_registry().version(name, number)
+    return {version.label, challenger_label(name, version.cycle_id)}
+
+
+def challenger_label(name: str, cycle_id: str | None) -> str:
+    """Return what answers of an adapter are logged under before it has a version."""
+    return f"{name}@{cycle_id}"
+
+
+async def _work(
+    context: CycleContext, agents: AgentsConfig, policy: PolicyModel, goals: Sequence[Goal], stage: Stage
+) -> Answered:
+    """Run proposers and executors over the goals, going on from the rows that the cycle has."""
+    store, cycle, concurrency = context.store, context.cycle, context.config.generation.concurrency
+    stored = store.interactions(cycle.id, stage=stage)
+    async with open_team(agents, policy, concurrency=concurrency) as team:
+        rows = await generation.generate_interactions(
+            goals,
+            proposers=team.agents(Role.PROPOSER),
+            executors=team.agents(Role.EXECUTOR),
+            cycle_id=cycle.id,
+            stage=stage,
+            trace_id=cycle.trace_id,
+            seed=context.seed,
+            concurrency=concurrency,
+            done={row.id: row for row in stored if row.error is None},
+            save=lambda row: store.save_interactions([row]),
+        )
+        # A recalled answer keeps the trace of the cycle that paid for it.
+        paid = [row for row in rows if row.error is None and row.trace_id == cycle.trace_id]
+        return Answered(rows, team.model_seconds, len(paid))
+
+
+def _greedy_agents(context: CycleContext, side: str) -> AgentsConfig:
+    """Return the workflow with one greedy agent per role; the roles that are trained run on the policy."""
+    agents, trained = context.config.agents, context.config.export.roles
+
+    def greedy(agent: AgentConfig) -> AgentConfig:
+        return agent.model_copy(
+            update={
+                "name": f"{side}-{agent.role}",
+                "count": 1,
+                "samples": 1,
+                "backend": "evaluated-policy" if agent.role in trained else agent.backend,
+                "sampling": SamplingConfig(temperature=0, max_tokens=agent.sampling.max_tokens),
+            }
+        )
+
+    workers = [agents.with_role(role)[:1] for role in (Role.PROPOSER, Role.EXECUTOR)]
+    policy = next(
+        (b for b in agents.backends.values() if b.kind == "transformers" and b.model == "policy"),
+        TransformersBackendConfig(kind="transformers"),
+    )
+    return AgentsConfig(
+        backends=agents.backends | {"evaluated-policy": policy.model_copy(update={"adapter": "champion"})},
+        agents=(
+            *map(greedy, (agent for group in workers for agent in group)),
+            *agents.with_role(Role.PEER_REVIEWER),
+        ),
+    )
+
+
+def _recall(
+    context: CycleContext,
+    agents: AgentsConfig,
+    policy: PolicyModel,
+    known_as: Collection[str | None],
+    goals: Sequence[Goal],
+) -> None:
+    """Take over the hold-out answers that the same policy gave in an earlier cycle to the same messages.
+
+    Greedy answers do not change, so asking again would pay twice for the same text.
+    """
+    cycle, worker = context.cycle, {agent.role: agent for agent in agents.agents}
+    ids = [goal.id for goal in goals]
+    by_work = {
+        (row.goal_id, row.role): row
+        for label in known_as
+        for row in context.store.answers_of(policy.base, label, stage=Stage.EVALUATE, goal_ids=ids)
+        if row.is_finished
+    }
+    taken: list[Interaction] = []
+    for goal in goals:
+        above: Interaction | None = None
+        for role in (Role.PROPOSER, Role.EXECUTOR):
+            if role not in worker:
+                continue
+            row, system = by_work.get((goal.id, role)), worker[role].system
+            asked = (
+                proposal_messages(system, goal.text)
+                if role is Role.PROPOSER
+                else execution_messages(system, goal.text, above.completion if above else None)
+            )
+            if row is None or row.messages != asked:
+                break
+            above = _taken_over(row, worker[role].name, above, cycle)
+            taken.append(above)
+    context.store.save_interactions(taken)
+
+
+def _taken_over(row: Interaction, agent: str, above: Interaction | None, cycle: Cycle) -> Interaction:
+    parent_id = above.id if above else None
+    return row.model_copy(
+        update={
+            "id": generation.interaction_id(cycle.id, Stage.EVALUATE, row.goal_id, agent, parent_id, 0),
+            "cycle_id": cycle.id,
+            "agent": agent,
+            "parent_id": parent_id,
+        }
+    )

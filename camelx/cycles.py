@@ -1,0 +1,313 @@
+"""The life of a cycle: opening, resuming and closing it, and what every stage of it works with.
+
+`open_cycle` freezes the config, the goals and the parent version in the database before anything is paid
+for. `recorded` turns a stage's body into a function of the cycle's id that may be called again at any time:
+a completed stage returns its stored report, an interrupted one goes on from the rows that it left.
+"""
+
+from __future__ import annotations
+
+import functools
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from camelx.config import RunConfig, Settings, load_config, parse_config, settings
+from camelx.errors import ConfigError, EvaluationError, OrchestrationError
+from camelx.schemas import Cycle, CycleStatus, Goal, Split, Stage, StageReport, stable_id, utc_now
+from camelx.storage import Store
+
+STAGES = tuple(Stage)
+HELDOUT_SEED = 20_240_229
+"""The demo's hold-out is the same for every user and every run."""
+
+
+@dataclass(frozen=True)
+class CycleContext:
+    """All that a stage's body needs."""
+
+    cycle: Cycle
+    config: RunConfig
+    settings: Settings
+    store: Store
+
+    @property
+    def folder(self) -> Path:
+        """Where the cycle's files go."""
+        return self.settings.cycle_dir(self.cycle.id)
+
+    @property
+    def adapter_dir(self) -> Path:
+        """Where the cycle's adapter goes."""
+        return self.settings.adapters_dir / self.cycle.id
+
+    @property
+    def seed(self) -> int:
+        """The seed of the whole cycle, below 2**31: from the config's seed and the cycle's number."""
+        return int(stable_id("seed", self.config.seed, self.cycle.number)[:7], 16)
+
+    def report(self, stage: Stage) -> StageReport:
+        """Return the report of an earlier stage.
+
+        Raises:
+            OrchestrationError: That stage did not complete.
+        """
+        report = self.store.stage_reports(self.cycle.id).get(stage)
+        if report is None or report.status is not CycleStatus.COMPLETED:
+            raise OrchestrationError(
+                f"cycle {self.cycle.id}: {stage} has not completed; "
+                f"run `camelx cycle --cycle {self.cycle.id}`"
+            )
+        return report
+
+    def heldout_goals(self) -> list[Goal]:
+        """Return the frozen hold-out.
+
+        Raises:
+            EvaluationError: It is not the one that was frozen.
+        """
+        from camelx.evaluation import check_holdout
+
+        goals = [g for g in self.store.goals(split=Split.HELDOUT) if is_from(g, self.config)]
+        goals = sorted(goals, key=lambda goal: goal.id)[: self.config.goals.heldout_n]
+        if len(goals) < 2:
+            raise EvaluationError(
+                f"the hold-out has {len(goals)} goals, expected at least 2; "
+                "import some with `camelx import goals FILE --split heldout`"
+            )
+        check_holdout(goals, self.store.holdout_sha256(holdout_name(self.config)))
+        return goals
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage's body gives back; `recorded` makes the report of it."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    model_seconds: float = 0.0
+    n_model_calls: int = 0
+
+
+def recorded(stage: Stage) -> Callable[[Callable[[CycleContext], Outcome]], Callable[[str], StageReport]]:
+    """Make a stage of a body: it takes a cycle's id, keeps a report, and never repeats completed work."""
+
+    def decorate(body: Callable[[CycleContext], Outcome]) -> Callable[[str], StageReport]:
+        @functools.wraps(body)
+        def run(cycle_id: str) -> StageReport:
+            with open_store() as store:
+                return _run_stage(stage, body, store, cycle_id)
+
+        return run
+
+    return decorate
+
+
+def _run_stage(
+    stage: Stage, body: Callable[[CycleContext], Outcome], store: Store, cycle_id: str
+) -> StageReport:
+    earlier = store.stage_reports(cycle_id).get(stage)
+    if earlier is not None and earlier.status is CycleStatus.COMPLETED:
+        return earlier
+    cycle = store.cycle(cycle_id)
+    context = CycleContext(cycle, parse_config(cycle.config), settings(), store)
+    context.folder.mkdir(parents=True, exist_ok=True)
+    before = (earlier.seconds, earlier.model_seconds) if earlier else (0.0, 0.0)
+    report = StageReport(cycle_id=cycle_id, stage=stage, seconds=before[0], model_seconds=before[1])
+    store.save_stage_report(report)
+    start = time.perf_counter()
+    try:
+        outcome = body(context)
+    except BaseException as e:
+        status = CycleStatus.FAILED if isinstance(e, Exception) else CycleStatus.CANCELLED
+        seconds = before[0] + time.perf_counter() - start
+        message = str(e) or type(e).__name__
+        store.save_stage_report(
+            report.model_copy(update={"status": status, "seconds": seconds, "error": message})
+        )
+        raise
+    report = report.model_copy(
+        update={
+            "status": CycleStatus.COMPLETED,
+            "seconds": before[0] + time.perf_counter() - start,
+            "model_seconds": before[1] + outcome.model_seconds,
+            "n_model_calls": outcome.n_model_calls,
+            "counts": dict(outcome.counts),
+            "details": dict(outcome.details),
+        }
+    )
+    store.save_stage_report(report)
+    return report
+
+
+def open_store() -> Store:
+    """Return the database of this process's settings, brought to the newest schema."""
+    return Store.open(settings().resolved_database_url)
+
+
+def open_cycle(
+    config_path: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    cycle_id: str | None = None,
+    resume: bool = False,
+    from_stage: str | None = None,
+) -> str:
+    """Make a cycle, or reopen one, and return its id.
+
+    Args:
+        config_path: The cycle.yaml of a new cycle; an existing one keeps the config it started with.
+        overrides: Values by dotted key that win over the file.
+        cycle_id: Reopen this cycle.
+        resume: Reopen the latest cycle that did not complete.
+        from_stage: Forget the reports of this stage and of all later ones, so that they run again. Model
+            calls that were answered are still not made again.
+
+    Raises:
+        ConfigError: The config, a goal source or an option is wrong.
+        OrchestrationError: There is no such cycle, or nothing to resume.
+        AgentError: A model server that the config names can't be reached.
+    """
+    with open_store() as store:
+        if cycle_id is None and not resume:
+            if from_stage not in (None, STAGES[0]):
+                raise ConfigError(f"--from {from_stage} needs --cycle ID: a new cycle starts at {STAGES[0]}")
+            return _new_cycle(store, Path(config_path), overrides).id
+        if overrides:
+            raise ConfigError(
+                f"a cycle keeps the config it started with; drop {', '.join(overrides)} or start a new cycle"
+            )
+        cycle = store.cycle(cycle_id) if cycle_id else _unfinished(store)
+        if from_stage is not None:
+            store.forget_stage_reports(cycle.id, _from(from_stage))
+        store.update_cycle(cycle.id, status=CycleStatus.RUNNING, error=None, finished_at=None)
+        return cycle.id
+
+
+def close_cycle(
+    cycle_id: str, *, status: CycleStatus, seconds: float | None = None, error: str | None = None
+) -> None:
+    """Record how a cycle ended.
+
+    Args:
+        cycle_id: The cycle.
+        status: What it is from now on.
+        seconds: Wall time of this run; None: since the cycle row was opened. Earlier runs' time is added.
+        error: Why it did not complete.
+    """
+    with open_store() as store:
+        cycle = store.cycle(cycle_id)
+        if seconds is None:
+            seconds = (utc_now() - cycle.started_at).total_seconds()
+        store.update_cycle(
+            cycle_id,
+            status=status,
+            error=error,
+            finished_at=utc_now(),
+            seconds=cycle.seconds + seconds,
+            peak_rss_mb=max(cycle.peak_rss_mb, peak_rss_mb()),
+        )
+
+
+def peak_rss_mb() -> float:
+    """Return the peak resident memory of this process and of its largest ended child, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(resource.getrusage(who).ru_maxrss for who in both) * unit / 2**20
+
+
+def _unfinished(store: Store) -> Cycle:
+    for cycle in store.cycles():
+        if cycle.status is not CycleStatus.COMPLETED:
+            return cycle
+    raise OrchestrationError("nothing to resume: every cycle has completed; start one with `camelx cycle`")
+
+
+def _from(name: str) -> Sequence[Stage]:
+    if name not in STAGES:
+        raise ConfigError(f"unknown stage {name!r}; stages are {', '.join(STAGES)}")
+    return STAGES[STAGES.index(Stage(name)) :]
+
+
+def _new_cycle(store: Store, config_path: Path, overrides: Mapping[str, Any] | None) -> Cycle:
+    from camelx.agents import check_team
+    from camelx.policies import champion_policy
+
+    config = load_config(config_path, overrides)
+    champion, policy = champion_policy(config)
+    check_team(config.agents, policy)
+    number = store.next_cycle_number()
+    cycle = Cycle(
+        id=f"c{number}",
+        number=number,
+        config=config.model_dump(mode="json"),
+        config_path=str(config_path),
+        parent_version=champion.version if champion else None,
+        trace_id=stable_id("trace", number, utc_now().isoformat()),
+    )
+    goals = _choose_goals(store, config, cycle)
+    cycle = cycle.model_copy(update={"goal_ids": tuple(goal.id for goal in goals)})
+    store.add_cycle(cycle)
+    return cycle
+
+
+def is_from(goal: Goal, config: RunConfig) -> bool:
+    """Whether the goal comes from the config's source."""
+    return (goal.source == "demo") == (config.goals.source == "demo")
+
+
+def holdout_name(config: RunConfig) -> str:
+    """Return the name under which the hold-out of a source and size is frozen."""
+    return f"{config.goals.source}-{config.goals.heldout_n}"
+
+
+def _choose_goals(store: Store, config: RunConfig, cycle: Cycle) -> list[Goal]:
+    levels = _open_levels(store, config)
+    context = CycleContext(cycle, config, settings(), store)
+    if config.goals.source == "demo":
+        from camelx.demo_model.problems import demo_goals
+
+        heldout = demo_goals(config.goals.heldout_n, seed=HELDOUT_SEED, split=Split.HELDOUT)
+        store.add_goals(heldout)
+        goals = demo_goals(
+            config.goals.n,
+            seed=context.seed,
+            levels=levels,
+            split=Split.TRAIN,
+            exclude={goal.text for goal in store.goals(split=Split.HELDOUT)},
+        )
+        store.add_goals(goals)
+    else:
+        goals = store.goals_for_cycle(config.goals.n, levels=levels)
+        if not goals:
+            raise ConfigError(
+                "the database holds no goals to train on; import some with `camelx import goals FILE`, "
+                "or set goals.source to demo"
+            )
+    _freeze_holdout(context)
+    return goals
+
+
+def _freeze_holdout(context: CycleContext) -> None:
+    from camelx.evaluation import holdout_hash
+
+    goals = [g for g in context.store.goals(split=Split.HELDOUT) if is_from(g, context.config)]
+    goals = sorted(goals, key=lambda goal: goal.id)[: context.config.goals.heldout_n]
+    context.store.freeze_holdout(holdout_name(context.config), holdout_hash(goals), len(goals))
+    context.heldout_goals()
+
+
+def _open_levels(store: Store, config: RunConfig) -> list[int] | None:
+    """Return the levels that goals may come from; None: all, as nothing is known yet or all are mastered."""
+    for cycle in store.cycles():
+        report = store.stage_reports(cycle.id).get(Stage.EVALUATE)
+        if report is None or report.status is not CycleStatus.COMPLETED:
+            continue
+        accuracy = {int(level): score for level, score in report.details.get("levels", {}).items()}
+        below = [level for level, score in accuracy.items() if score < config.goals.mastered_at]
+        return [level for level in sorted(accuracy) if level <= min(below)] if below else None
+    return None

@@ -1,0 +1,121 @@
+"""Which model a cycle starts from, and how a user loads the one in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from camelx.agents import PolicyModel
+from camelx.config import RunConfig, settings
+from camelx.errors import ConfigError, RegistryError
+from camelx.registry import Registry
+from camelx.schemas import AdapterVersion
+
+if TYPE_CHECKING:
+    from camel.agents import ChatAgent
+
+
+def open_registry() -> Registry:
+    """Return the registry of this process's settings."""
+    return Registry(settings().resolved_mlflow_uri, settings().mlruns_dir / "artifacts")
+
+
+def resolve_base(base: str) -> str:
+    """Return the directory or hub id of a base model's name.
+
+    Raises:
+        ConfigError: It looks like a path and there is nothing.
+    """
+    if base == "demo":
+        from camelx.demo_model import demo_model_path
+
+        return str(demo_model_path())
+    path = Path(base)
+    if path.is_dir():
+        return str(path.resolve())
+    if path.is_absolute() or base.startswith((".", "~")) or base.count("/") > 1:
+        raise ConfigError(f"policy.base {base!r} is no directory; expected one, a hub id, or demo")
+    return base
+
+
+def champion_policy(config: RunConfig) -> tuple[AdapterVersion | None, PolicyModel]:
+    """Return the registered champion (None: there is none yet) and the policy that it makes.
+
+    Raises:
+        ConfigError: The champion was trained on another base than the config's.
+    """
+    champion = open_registry().champion(config.policy.name)
+    if champion is not None and champion.base != config.policy.base:
+        raise ConfigError(
+            f"champion {champion.label} is an adapter for base {champion.base!r}, the config says "
+            f"{config.policy.base!r}; change policy.base back, or policy.name to start a new line"
+        )
+    return champion, policy_of(config, champion)
+
+
+def parent_policy(config: RunConfig, version: int | None) -> PolicyModel:
+    """Return the policy that a cycle started from, whatever the champion is now."""
+    parent = open_registry().version(config.policy.name, version) if version is not None else None
+    return policy_of(config, parent)
+
+
+def policy_of(config: RunConfig, version: AdapterVersion | None) -> PolicyModel:
+    """Return the config's base with the version's adapter on it, or the base alone."""
+    return PolicyModel(
+        base=resolve_base(config.policy.base),
+        adapter=version.path if version else None,
+        adapter_version=version.label if version else None,
+    )
+
+
+def load_champion(name: str = "camelx-policy", *, device: str = "auto") -> tuple[Any, Any]:
+    """Return the champion as a transformers model, adapter merged, and its tokenizer, ready to generate.
+
+    Args:
+        name: The registered model's name (`policy.name` of the cycle config).
+        device: "auto" takes a GPU where there is one; else a PyTorch device.
+
+    Raises:
+        RegistryError: Nothing has been promoted under that name.
+    """
+    from camelx.agents import open_model
+
+    return open_model(_champion(name), device=device)
+
+
+def champion_agent(
+    name: str = "camelx-policy", *, system: str | None = None, max_tokens: int = 256, temperature: float = 0.0
+) -> ChatAgent:
+    """Return a CAMEL ChatAgent on the champion: `champion_agent().step("...")` answers.
+
+    Args:
+        name: The registered model's name.
+        system: System message; None: the Executor's of the demo, which solves a goal.
+        max_tokens: Most tokens of one answer.
+        temperature: 0 is greedy.
+
+    Raises:
+        RegistryError: Nothing has been promoted under that name.
+    """
+    from camelx.agents import camel_agent
+    from camelx.demo_model.roles import EXECUTOR_SYSTEM
+
+    return camel_agent(
+        _champion(name),
+        system=EXECUTOR_SYSTEM if system is None else system,
+        max_tokens=max_tokens,
+        temperature=temperature,
+    )
+
+
+def _champion(name: str) -> PolicyModel:
+    registry = open_registry()
+    champion = registry.champion(name)
+    if champion is None:
+        raise RegistryError(
+            f"model {name!r} has no champion in {settings().resolved_mlflow_uri}; run `camelx cycle`, "
+            "or `camelx promote VERSION`"
+        )
+    return PolicyModel(
+        base=resolve_base(champion.base), adapter=champion.path, adapter_version=champion.label
+    )

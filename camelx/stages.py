@@ -1,0 +1,264 @@
+"""The stages of a cycle, in order, each: load from the database, call a room, save.
+
+Every function takes a cycle's id and returns its report; a completed stage returns the stored one. Nothing
+here knows Prefect, SQL or a model library. Called by the tasks, or directly by a program.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from camelx import evaluation, export, generation, ranking, validation
+from camelx.agents import PolicyModel, context_length, token_counter
+from camelx.asking import (
+    ask_judges,
+    ask_policy,
+    ask_reviewers,
+    ask_workers,
+    challenger_label,
+    starting_labels,
+    starting_policy,
+)
+from camelx.cycles import CycleContext, Outcome, recorded
+from camelx.policies import open_registry
+from camelx.schemas import Role, Split, Stage, Verdict
+
+
+@recorded(Stage.GENERATE)
+def generate_interactions(context: CycleContext) -> Outcome:
+    """Let Proposers and Executors work on the cycle's goals."""
+    goals = context.store.goals(ids=context.cycle.goal_ids)
+    answered = ask_workers(context, goals)
+    generation.check_failures(answered.rows, context.config.generation.max_failure_rate)
+    return Outcome(
+        counts={
+            "goals": len(goals),
+            "proposals": sum(row.role is Role.PROPOSER for row in answered.rows),
+            "executions": sum(row.role is Role.EXECUTOR for row in answered.rows),
+            "failed": sum(row.error is not None for row in answered.rows),
+            "completion_tokens": sum(row.completion_tokens for row in answered.rows),
+        },
+        model_seconds=answered.model_seconds,
+        n_model_calls=sum(row.error is None for row in answered.rows),
+    )
+
+
+@recorded(Stage.RANK)
+def mutual_rank(context: CycleContext) -> Outcome:
+    """Let reviewers compare results in both orders, and turn the votes into rankings."""
+    store, cycle, settings = context.store, context.cycle, context.config.ranking
+    work = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE) if row.error is None}
+    # Votes made elsewhere are all there is: their judges can't be asked for more.
+    model_seconds = ask_reviewers(context, work) if cycle.origin == "run" else 0.0
+    votes = store.votes(cycle.id, stage=Stage.RANK)
+    ranking.check_unreadable(votes, settings.max_unreadable_rate)
+    ranked = ranking.rank_votes(store.vote_table(cycle.id), settings.ranker)
+    rankings, comparisons = ranking.credit_roles(ranked, work, cycle.id, settings.ranker.kind)
+    store.replace_rankings(cycle.id, rankings, comparisons)
+    return Outcome(
+        counts={
+            "votes": len(votes),
+            "ties": sum(vote.verdict is Verdict.TIE for vote in votes),
+            "unreadable": sum(vote.verdict is None for vote in votes),
+            "comparisons": len(comparisons),
+        },
+        details={"ranker": settings.ranker.kind, "judges": ranked.judges.to_dict("records")},
+        model_seconds=model_seconds,
+        n_model_calls=sum(vote.interaction_id is not None for vote in votes),
+    )
+
+
+@recorded(Stage.EXPORT)
+def export_preference_pairs(context: CycleContext) -> Outcome:
+    """Make preference pairs of rankings and human annotations, and write the files."""
+    store, cycle = context.store, context.cycle
+    interactions = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE)}
+    annotations = store.annotations(goal_ids=cycle.goal_ids)
+    comparisons = store.comparisons(cycle.id)
+    result = export.select_pairs(
+        comparisons,
+        store.rankings(cycle.id),
+        interactions,
+        annotations,
+        context.config.export,
+        ranker=context.config.ranking.ranker.kind,
+        cycle_id=cycle.id,
+    )
+    files = export.write_pairs(result.pairs, context.folder)
+    return Outcome(
+        counts={
+            "pairs": len(result.pairs),
+            "comparisons": len(comparisons),
+            "human": sum(pair.source == "human" for pair in result.pairs),
+            **{f"{role}_pairs": sum(pair.role is role for pair in result.pairs) for role in Role},
+        },
+        details={
+            "dropped": dict(result.dropped),
+            "parquet": str(files.parquet),
+            "jsonl": str(files.jsonl),
+            "sha256": files.sha256,
+        },
+    )
+
+
+@recorded(Stage.VALIDATE)
+def validate(context: CycleContext) -> Outcome:
+    """Check the pairs file against every rule; a broken one stops the cycle before training."""
+    store, cycle, exported = context.store, context.cycle, context.report(Stage.EXPORT)
+    base = starting_policy(context).base
+    ranked = context.report(Stage.RANK).counts
+    readable = ranked["votes"] - ranked["unreadable"]
+    report = validation.validate_pairs(
+        context.folder / "pairs.parquet",
+        settings=context.config.validation,
+        context_tokens=min(context_length(base), context.config.training.max_length),
+        count_tokens=token_counter(base),
+        heldout_texts={goal.text for goal in store.goals(split=Split.HELDOUT)},
+        known_ids=store.provenance_ids(cycle.id),
+        dropped=exported.details["dropped"],
+        n_comparisons=exported.counts["comparisons"],
+        tie_share=ranked["ties"] / readable if readable else 0.0,
+        report_dir=context.folder,
+    )
+    validation.require_valid(report)
+    return Outcome(
+        counts={"rules": report.n_rules, "failed": len(report.failures)},
+        details={"html": str(report.html), "json": str(report.json_path)},
+    )
+
+
+@recorded(Stage.TRAIN)
+def train_dpo_adapter(context: CycleContext) -> Outcome:
+    """Train the challenger's adapter from the champion's, logging to MLflow as it goes."""
+    from camelx.training import train_dpo
+
+    cycle, config, parent = context.cycle, context.config, starting_policy(context)
+    registry = open_registry()
+    run_id = registry.start_run(cycle.id, params=_flat(cycle.config), tags=_lineage(context))
+    registry.log_dataset(run_id, context.folder / "pairs.parquet")
+    result = train_dpo(
+        context.folder / "pairs.parquet",
+        context.adapter_dir,
+        base=parent.base,
+        parent_adapter=parent.adapter,
+        settings=config.training,
+        seed=context.seed,
+        on_metrics=lambda step, metrics: registry.log_metrics(run_id, metrics, step),
+        manifest={"config": cycle.config, "base_name": config.policy.base, **_lineage(context)},
+    )
+    return Outcome(
+        counts={"steps": result.steps},
+        details={
+            "run_id": run_id,
+            "adapter": str(result.adapter),
+            "metrics": result.metrics,
+            "history": result.history,
+        },
+        model_seconds=result.model_seconds,
+    )
+
+
+@recorded(Stage.EVALUATE)
+def evaluate_adapter(context: CycleContext) -> Outcome:
+    """Let champion and challenger answer the hold-out, compare them, and let the gate decide."""
+    config = context.config
+    goals = context.heldout_goals()
+    challenger = PolicyModel(
+        base=starting_policy(context).base,
+        adapter=context.adapter_dir,
+        adapter_version=challenger_label(config.policy.name, context.cycle.id),
+    )
+    old = ask_policy(context, "champion", starting_policy(context), goals, known_as=starting_labels(context))
+    new = ask_policy(context, "challenger", challenger, goals)
+    judged = [i for i, goal in enumerate(goals) if goal.answer is None]
+    votes, judge_seconds = ask_judges(context, [old.rows[i] for i in judged], [new.rows[i] for i in judged])
+    scores = evaluation.score(goals, old.rows, new.rows, votes, config.evaluation)
+    difference = evaluation.paired_difference(
+        scores.champion,
+        scores.challenger,
+        confidence=config.evaluation.confidence,
+        n_bootstrap=config.evaluation.n_bootstrap,
+        seed=context.seed,
+    )
+    decision = evaluation.decide(difference, config.evaluation.gate)
+    details: dict[str, Any] = {
+        "difference": difference.as_dict(),
+        "promoted": decision.promoted,
+        "reasons": list(decision.reasons),
+        "levels": scores.by_level("challenger" if decision.promoted else "champion"),
+        "champion_levels": scores.by_level("champion"),
+        "challenger_levels": scores.by_level("challenger"),
+    }
+    path = context.folder / "evaluation.json"
+    export.write_text_atomically(path, json.dumps(details | {"goals": scores.rows()}, indent=1))
+    return Outcome(
+        counts={"goals": len(goals), "votes": len(votes)},
+        details=details | {"json": str(path)},
+        model_seconds=old.model_seconds + new.model_seconds + judge_seconds,
+        n_model_calls=old.n_calls + new.n_calls + len(votes),
+    )
+
+
+@recorded(Stage.REGISTER)
+def register_in_mlflow(context: CycleContext) -> Outcome:
+    """Register the challenger with its lineage, and move the champion's alias if the gate said so."""
+    trained, evaluated = context.report(Stage.TRAIN), context.report(Stage.EVALUATE)
+    name, registry = context.config.policy.name, open_registry()
+    difference = evaluated.details["difference"]
+    version = registry.register(
+        trained.details["run_id"],
+        name,
+        context.adapter_dir,
+        base=context.config.policy.base,
+        metrics={f"heldout_{key}": float(value) for key, value in difference.items()},
+        tags=_lineage(context) | {"promoted": str(evaluated.details["promoted"]).lower()},
+        artifacts=[
+            path
+            for path in sorted(context.folder.iterdir())
+            if path.suffix in (".parquet", ".jsonl", ".html", ".json")
+        ],
+    )
+    if evaluated.details["promoted"]:
+        version = registry.promote(name, version.version)
+    return Outcome(
+        details={
+            "name": name,
+            "version": version.version,
+            "aliases": sorted(version.aliases),
+            "promoted": evaluated.details["promoted"],
+            "run_id": trained.details["run_id"],
+        }
+    )
+
+
+def _lineage(context: CycleContext) -> dict[str, str]:
+    """Return what the version, its run and its manifest say of where it comes from."""
+    cycle, parent_version = context.cycle, context.cycle.parent_version
+    return {
+        "cycle_id": cycle.id,
+        "trace_id": cycle.trace_id,
+        "parent_version": "base" if parent_version is None else str(parent_version),
+        "pairs_sha256": context.report(Stage.EXPORT).details["sha256"],
+    }
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested sections as one level with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
+
+
+BY_NAME = {
+    Stage.GENERATE: generate_interactions,
+    Stage.RANK: mutual_rank,
+    Stage.EXPORT: export_preference_pairs,
+    Stage.VALIDATE: validate,
+    Stage.TRAIN: train_dpo_adapter,
+    Stage.EVALUATE: evaluate_adapter,
+    Stage.REGISTER: register_in_mlflow,
+}
+"""The stages by their names, in order."""

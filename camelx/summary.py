@@ -1,0 +1,229 @@
+"""One page on a cycle, from its stage reports: for the terminal, as markdown, and as one line of JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from camelx.config import settings
+from camelx.cycles import STAGES, open_store
+from camelx.schemas import Cycle, CycleStatus, Stage, StageReport
+
+
+class CycleSummary(BaseModel):
+    """What a cycle did. The fields of `as_json` are a promise to scripts; see docs/cli.md."""
+
+    cycle: Cycle
+    reports: dict[Stage, StageReport]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `camelx cycle --json` prints as its last line."""
+        registered = self._details(Stage.REGISTER)
+        return {
+            "cycle_id": self.cycle.id,
+            "status": str(self.cycle.status),
+            "error": self.cycle.error,
+            "seconds": round(self.cycle.seconds, 3),
+            "peak_rss_mb": round(self.cycle.peak_rss_mb, 1),
+            "overhead_share": round(self.overhead_share, 4),
+            "stages": [
+                {
+                    "name": str(stage),
+                    "status": str(report.status),
+                    "seconds": round(report.seconds, 3),
+                    "model_seconds": round(report.model_seconds, 3),
+                }
+                for stage, report in self.reports.items()
+            ],
+            "n_goals": self._count(Stage.GENERATE, "goals"),
+            "n_interactions": self._count(Stage.GENERATE, "proposals")
+            + self._count(Stage.GENERATE, "executions"),
+            "n_votes": self._count(Stage.RANK, "votes"),
+            "n_model_calls": sum(report.n_model_calls for report in self.reports.values()),
+            "n_pairs": self._count(Stage.EXPORT, "pairs"),
+            "dropped": self._details(Stage.EXPORT).get("dropped", {}),
+            "heldout": self.heldout,
+            "promoted": bool(registered.get("promoted", False)),
+            "mlflow": {"name": registered.get("name"), "version": registered.get("version")},
+        }
+
+    @property
+    def heldout(self) -> dict[str, float] | None:
+        """Champion against challenger: n_goals, champion, challenger, difference, low, high, p_value."""
+        difference = self._details(Stage.EVALUATE).get("difference")
+        if difference is None:
+            return None
+        return {"n_goals": difference["n"]} | {k: v for k, v in difference.items() if k != "n"}
+
+    @property
+    def overhead_share(self) -> float:
+        """Share of the wall time that was neither a forward pass nor a training step."""
+        model_seconds = sum(report.model_seconds for report in self.reports.values())
+        return max(0.0, 1 - model_seconds / self.cycle.seconds) if self.cycle.seconds else 0.0
+
+    def sections(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Return the page as titled lists of (what, value), ready for any renderer."""
+        return [
+            ("Work", self._work_rows()),
+            ("Pairs", self._pair_rows()),
+            ("Training", self._training_rows()),
+            ("Held-out goals", self._heldout_rows()),
+            ("Registry", self._registry_rows()),
+            ("Time", self._time_rows()),
+        ]
+
+    def markdown(self) -> str:
+        """Return the page as markdown."""
+        lines = [f"# Cycle {self.cycle.id}: {self.cycle.status}", ""]
+        for title, rows in self.sections():
+            if rows:
+                lines += [f"## {title}", "", "| | |", "|---|---|"]
+                lines += [f"| {what} | {value.replace('|', chr(92) + '|')} |" for what, value in rows] + [""]
+        return "\n".join(lines)
+
+    def _work_rows(self) -> list[tuple[str, str]]:
+        generated, ranked = self.reports.get(Stage.GENERATE), self.reports.get(Stage.RANK)
+        rows = []
+        if generated:
+            c = generated.counts
+            rows.append(("goals", f"{c.get('goals', 0):,}"))
+            rows.append(
+                (
+                    "interactions",
+                    f"{c.get('proposals', 0):,} proposals, {c.get('executions', 0):,} executions, "
+                    f"{c.get('failed', 0):,} failed",
+                )
+            )
+        if ranked:
+            c = ranked.counts
+            rows.append(
+                (
+                    "votes",
+                    f"{c.get('votes', 0):,}: {c.get('ties', 0):,} ties, "
+                    f"{c.get('unreadable', 0):,} unreadable",
+                )
+            )
+        return rows
+
+    def _pair_rows(self) -> list[tuple[str, str]]:
+        exported, checked = self.reports.get(Stage.EXPORT), self.reports.get(Stage.VALIDATE)
+        rows = []
+        if exported and exported.details:
+            c = exported.counts
+            rows.append(
+                (
+                    "kept",
+                    f"{c['pairs']:,} of {c['comparisons']:,} comparisons: {c['proposer_pairs']:,} of "
+                    f"Proposers, {c['executor_pairs']:,} of Executors, {c['human']:,} judged by people",
+                )
+            )
+            dropped = {k: n for k, n in exported.details["dropped"].items() if n}
+            rows.append(("dropped", ", ".join(f"{n:,} {why}" for why, n in dropped.items()) or "none"))
+        if checked:
+            c = checked.counts
+            rows.append(("validation", f"all {c['rules']} rules kept" if c else f"failed: {checked.error}"))
+        return rows
+
+    def _training_rows(self) -> list[tuple[str, str]]:
+        trained = self._details(Stage.TRAIN)
+        history = [step for step in trained.get("history", []) if "loss" in step]
+        if not history:
+            return []
+        return [
+            ("loss", _curve([step["loss"] for step in history])),
+            ("reward margin", _curve([step.get("rewards/margins", 0.0) for step in history])),
+            ("steps", f"{self._count(Stage.TRAIN, 'steps')}"),
+        ]
+
+    def _heldout_rows(self) -> list[tuple[str, str]]:
+        h, evaluated = self.heldout, self._details(Stage.EVALUATE)
+        if h is None:
+            return []
+        levels = [
+            f"level {level} {evaluated['champion_levels'][level]:.0%} → {score:.0%}"
+            for level, score in evaluated["challenger_levels"].items()
+        ]
+        decision = "promoted" if evaluated["promoted"] else "not promoted"
+        return [
+            ("goals", f"{h['n_goals']:,} that were never trained on"),
+            ("champion", f"{h['champion']:.1%}"),
+            ("challenger", f"{h['challenger']:.1%}"),
+            (
+                "difference",
+                f"{100 * h['difference']:+.1f} points, interval {100 * h['low']:+.1f} to "
+                f"{100 * h['high']:+.1f}",
+            ),
+            *([("by level", ", ".join(levels))] if levels else []),
+            ("gate", f"{decision}: {'; '.join(evaluated['reasons'])}"),
+        ]
+
+    def _registry_rows(self) -> list[tuple[str, str]]:
+        registered, s = self._details(Stage.REGISTER), settings()
+        files = [
+            ("pairs", self._details(Stage.EXPORT).get("parquet")),
+            ("validation report", self._details(Stage.VALIDATE).get("html")),
+            ("adapter", self._details(Stage.TRAIN).get("adapter")),
+            ("evaluation", self._details(Stage.EVALUATE).get("json")),
+            ("database", s.resolved_database_url if self.reports else None),
+        ]
+        rows = [(what, path) for what, path in files if path]
+        if registered:
+            aliases = ", ".join(registered["aliases"]) or "no alias"
+            rows.insert(0, ("version", f"models:/{registered['name']}/{registered['version']} ({aliases})"))
+        return rows
+
+    def _time_rows(self) -> list[tuple[str, str]]:
+        stages = [
+            (
+                str(stage),
+                f"{report.seconds:.1f} s"
+                + (f", model {report.model_seconds:.1f} s" if report.model_seconds else ""),
+            )
+            for stage, report in self.reports.items()
+        ]
+        total = f"{self.cycle.seconds:.1f} s, overhead {self.overhead_share:.0%}"
+        return [*stages, ("whole cycle", total), ("peak memory", f"{self.cycle.peak_rss_mb:,.0f} MiB")]
+
+    def _details(self, stage: Stage) -> dict[str, Any]:
+        return self.reports[stage].details if stage in self.reports else {}
+
+    def _count(self, stage: Stage, key: str) -> int:
+        return self.reports[stage].counts.get(key, 0) if stage in self.reports else 0
+
+
+def cycle_summary(cycle_id: str) -> CycleSummary:
+    """Return the summary of a cycle, whatever state it is in.
+
+    Raises:
+        StorageError: There is no such cycle.
+    """
+    with open_store() as store:
+        reports = store.stage_reports(cycle_id)
+        return CycleSummary(
+            cycle=store.cycle(cycle_id),
+            reports={stage: reports[stage] for stage in STAGES if stage in reports},
+        )
+
+
+def next_steps(summary: CycleSummary) -> list[str]:
+    """Return what a user can do now, one line each."""
+    if summary.cycle.status is not CycleStatus.COMPLETED:
+        return [f"camelx cycle --resume            go on with {summary.cycle.id} where it stopped"]
+    return [
+        "make cycle                       the next cycle, from the promoted adapter",
+        "make serve                       the Prefect UI, the MLflow UI and the schedule, with addresses",
+        "camelx show " + f"{summary.cycle.id:<21}" + "this page again",
+        "configs/agents.yaml              your own agents, models and servers",
+        "configs/cycle.yaml               sizes, ranker, thresholds, training, gate",
+    ]
+
+
+def _curve(values: list[float]) -> str:
+    """Return first, middle and last value with a bar for each of at most 24 steps."""
+    picked = [
+        values[i * (len(values) - 1) // min(23, max(1, len(values) - 1))] for i in range(min(24, len(values)))
+    ]
+    low, span = min(picked), (max(picked) - min(picked)) or 1.0
+    bars = "".join("▁▂▃▄▅▆▇█"[round(7 * (value - low) / span)] for value in picked)
+    return f"{values[0]:.3f} {bars} {values[-1]:.3f}"
