@@ -77,6 +77,8 @@ class RankingConfig(Section):
     """Pairs of results that are reviewed for each goal, each in both orders."""
     reviewers_per_pair: int = Field(default=1, ge=1)
     """Reviewers who see each pair, each in both orders."""
+    peers_review: bool = True
+    """Executors review each other's results too, asked as the first PeerReviewer is."""
     max_unreadable_rate: float = Field(default=0.2, ge=0, le=1)
     """The stage fails when a larger share of the verdicts can't be read."""
     ranker: RankerConfig = BradleyTerryConfig()

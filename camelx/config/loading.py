@@ -90,7 +90,9 @@ def _validated(model: type[_Model], document: Mapping[str, Any], path: Path, lin
     try:
         return model.model_validate(_plain(document))
     except ValidationError as e:
-        messages = [_explained(error, model, path, lines) for error in e.errors()]
+        # A sequence that lost its wrong items is then called too short as well: that is no second mistake.
+        errors = [error for error in e.errors() if error["type"] != "too_short" or e.error_count() == 1]
+        messages = [_explained(error, model, path, lines) for error in errors]
         raise ConfigError("\n".join(messages)) from e
 
 
@@ -115,13 +117,16 @@ def _keys_in_file(loc: Sequence[int | str], lines: Any) -> tuple[int | str, ...]
         if is_tag and i < len(loc) - 1 + (len(loc) == 1):
             continue
         kept.append(part)
-        if isinstance(lines, dict):
-            lines = lines.get(part)
-        elif isinstance(lines, list) and isinstance(part, int) and part < len(lines):
-            lines = lines[part]
-        else:
-            lines = None
+        lines = _below(lines, part)
     return tuple(kept)
+
+
+def _below(lines: Any, part: int | str) -> Any:
+    """Return what the document holds under a key or index; None where there is nothing."""
+    try:
+        return lines[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _line(lines: Any, loc: Sequence[int | str]) -> int:
@@ -142,7 +147,7 @@ def _valid_keys(model: type[BaseModel], lines: Any, loc: Sequence[int | str]) ->
     for part in loc:
         fields = _section_of(annotation, lines).model_fields
         annotation = fields[part].annotation if part in fields else _item_type(annotation)
-        lines = lines[part] if isinstance(lines, (dict, list)) else None
+        lines = _below(lines, part)
     return sorted(_section_of(annotation, lines).model_fields)
 
 

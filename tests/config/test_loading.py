@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from camelx.config import RunConfig, Settings, load_config, parse_config
+from camelx.demo_model import roles
+from camelx.errors import ConfigError
+from camelx.schemas import Role
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+AGENTS = """\
+backends:
+  policy: {kind: transformers}
+agents:
+  - {name: executor, role: executor, backend: policy, system: Work.}
+  - {name: reviewer, role: peer_reviewer, backend: policy, system: Judge.}
+"""
+
+
+def _write(folder: Path, cycle: str = "agents: agents.yaml\n", agents: str = AGENTS) -> Path:
+    (folder / "agents.yaml").write_text(agents)
+    path = folder / "cycle.yaml"
+    path.write_text(cycle)
+    return path
+
+
+def test_the_shipped_config_loads_and_its_agents_say_what_the_demo_model_knows() -> None:
+    config = load_config(CONFIGS / "cycle.yaml")
+    systems = {role: config.agents.with_role(role)[0].system for role in Role}
+    assert systems == {
+        Role.PROPOSER: roles.PROPOSER_SYSTEM,
+        Role.EXECUTOR: roles.EXECUTOR_SYSTEM,
+        Role.PEER_REVIEWER: roles.PEER_REVIEWER_SYSTEM,
+    }
+
+
+def test_the_shipped_config_makes_eight_results_for_each_of_200_goals() -> None:
+    config = load_config(CONFIGS / "cycle.yaml")
+    (proposer,), (executor,) = (config.agents.with_role(r) for r in (Role.PROPOSER, Role.EXECUTOR))
+    assert proposer.count * proposer.samples * executor.count * executor.samples == 8
+    assert config.goals.n == 200
+    assert config.goals.heldout_n >= 300
+
+
+def test_a_config_survives_its_way_through_the_database(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path))
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("cycle", "agents", "message"),
+    [
+        ("agents: agents.yaml\ngoals:\n  nn: 3\n", AGENTS, r"cycle.yaml:3: goals.nn: unknown key; did you mean 'n'"),
+        ("agents: agents.yaml\ntrainin: {}\n", AGENTS, r"cycle.yaml:2: trainin: .* 'training'"),
+        ("agents: agents.yaml\ngoals:\n  n: many\n", AGENTS, r"cycle.yaml:3: goals.n: .*integer.*got 'many'"),
+        (
+            "agents: agents.yaml\nranking:\n  ranker:\n    kind: win_rate\n    prior: 3\n",
+            AGENTS,
+            r"cycle.yaml:5: ranking.ranker.prior: unknown key; did you mean 'prior_votes'",
+        ),
+        (
+            "agents: agents.yaml\nranking:\n  ranker: {kind: elo}\n",
+            AGENTS,
+            r"cycle.yaml:3: ranking.ranker: .*'elo'.*win_rate",
+        ),
+        ("agents: agents.yaml\n", AGENTS.replace("backend: policy", "backend: polcy", 1), "did you mean 'policy'"),
+        ("agents: agents.yaml\n", AGENTS.replace(", system: Work.", ""), r"agents.yaml:4: agents.0.system: .*missing"),
+        ("agents: agents.yaml\n", AGENTS.replace("peer_reviewer", "executor"), "no agent has the role peer_reviewer"),
+        ("agents: agents.yaml\n", AGENTS.replace("name: reviewer", "name: executor"), "agent names must differ"),
+        ("agents: [1\n", AGENTS, r"cycle.yaml:2: not valid YAML"),
+        ("- 1\n", AGENTS, "expected a mapping of sections"),
+        ("agents: {a: 1}\n", AGENTS, r"cycle.yaml:1: agents must be the path"),
+        ("agents: none.yaml\n", AGENTS, r"none.yaml does not exist"),
+        (
+            "agents: agents.yaml\nevaluation: {verifier: regex}\n",
+            AGENTS,
+            r"cycle.yaml:2: evaluation: verifier 'regex' needs evaluation.regex",
+        ),
+        (
+            "agents: agents.yaml\ntraining:\n  batch_size: 10\n  micro_batch_size: 4\n",
+            AGENTS,
+            r"batch_size 10 is not a multiple",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, cycle: str, agents: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(_write(tmp_path, cycle, agents))
+
+
+def test_a_wrong_agent_is_one_complaint_not_two(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(_write(tmp_path, agents=AGENTS.replace("executor,", "worker,").replace("role: exec", "role: x")))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_two_mistakes_are_both_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(_write(tmp_path, "agents: agents.yaml\nsed: 1\ngoals:\n  n: 0\n"))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_an_override_wins_and_is_checked(tmp_path: Path) -> None:
+    path = _write(tmp_path, "agents: agents.yaml\ngoals: {n: 7}\n")
+    assert load_config(path, {"goals.n": 5, "ranking.ranker": {"kind": "win_rate"}}).goals.n == 5
+    with pytest.raises(ConfigError, match="unknown key"):
+        load_config(path, {"goals.nn": 5})
+    with pytest.raises(ConfigError, match="is a value, not a section"):
+        load_config(path, {"goals.n.m": 5})
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / "nothing.yaml")
+
+
+def test_scripted_replies_are_found_beside_their_agents_file(tmp_path: Path) -> None:
+    agents = AGENTS.replace("{kind: transformers}", "{kind: scripted, path: replies.jsonl}")
+    backend = load_config(_write(tmp_path, agents=agents)).agents.backends["policy"]
+    assert backend.model_dump()["path"] == (tmp_path / "replies.jsonl").resolve()
+
+
+def test_paths_follow_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CAMELX_DATABASE_URL", raising=False)
+    settings = Settings(root=tmp_path)
+    assert settings.resolved_database_url == f"sqlite:///{tmp_path}/data/camelx.db"
+    assert settings.cycle_dir("c1") == tmp_path / "data" / "c1"
+    assert Settings(root=tmp_path, database_url="postgresql://x").resolved_database_url == "postgresql://x"
+
+
+def test_every_config_key_says_what_it_is_for_or_is_plain() -> None:
+    def sections(schema: dict) -> dict:
+        return {name: s for name, s in schema["$defs"].items() if s["type"] == "object"}
+
+    for name, section in sections(RunConfig.model_json_schema()).items():
+        assert section.get("description"), name
