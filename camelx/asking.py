@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from camelx import generation, ranking
 from camelx.agents import PolicyModel, open_team
@@ -18,6 +19,7 @@ from camelx.policies import open_registry, parent_policy
 from camelx.prompts import execution_messages, proposal_messages
 from camelx.ranking import Ballot
 from camelx.schemas import Cycle, Goal, Interaction, Role, Stage, Vote
+from camelx.storage import Store
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def ask_reviewers(context: CycleContext, work: dict[str, Interaction]) -> float:
                 seed=context.seed,
                 concurrency=concurrency,
                 done={vote.id: vote for vote in context.store.votes(context.cycle.id, stage=Stage.RANK)},
-                save=context.store.save_turn,
+                save=partial(_save_turn, context.store),
             )
             return team.model_seconds
 
@@ -123,7 +125,7 @@ def ask_judges(
                 seed=context.seed,
                 concurrency=concurrency,
                 done={vote.id: vote for vote in context.store.votes(context.cycle.id, stage=Stage.EVALUATE)},
-                save=context.store.save_turn,
+                save=partial(_save_turn, context.store),
             )
             return votes, team.model_seconds
 
@@ -171,6 +173,14 @@ async def _work(
         # A recalled answer keeps the trace of the cycle that paid for it.
         paid = [row for row in rows if row.error is None and row.trace_id == cycle.trace_id]
         return Answered(rows, team.model_seconds, len(paid))
+
+
+def _save_turn(store: Store, vote: Vote | None, turn: Interaction) -> None:
+    """Save a reviewer's turn with its vote; a call that failed has none, so that it is made again."""
+    if vote is None:
+        store.save_interactions([turn])
+    else:
+        store.save_turn(vote, turn)
 
 
 def _greedy_agents(context: CycleContext, side: str) -> AgentsConfig:

@@ -22,8 +22,6 @@ from camelx.schemas import Cycle, CycleStatus, Goal, Split, Stage, StageReport, 
 from camelx.storage import Store
 
 STAGES = tuple(Stage)
-HELDOUT_SEED = 20_240_229
-"""The demo's hold-out is the same for every user and every run."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,7 @@ def peak_rss_mb() -> float:
 
 
 def _unfinished(store: Store) -> Cycle:
-    for cycle in store.cycles():
+    for cycle in reversed(store.cycles()):
         if cycle.status is not CycleStatus.COMPLETED:
             return cycle
     raise OrchestrationError("nothing to resume: every cycle has completed; start one with `camelx cycle`")
@@ -269,14 +267,14 @@ def _choose_goals(store: Store, config: RunConfig, cycle: Cycle) -> list[Goal]:
     levels = _open_levels(store, config)
     context = CycleContext(cycle, config, settings(), store)
     if config.goals.source == "demo":
-        from camelx.demo_model.problems import demo_goals
+        from camelx.demo_model.problems import LEVELS, demo_goals
 
-        heldout = demo_goals(config.goals.heldout_n, seed=HELDOUT_SEED, split=Split.HELDOUT)
+        heldout = demo_goals(config.goals.heldout_n, seed=context.seed, split=Split.HELDOUT)
         store.add_goals(heldout)
         goals = demo_goals(
             config.goals.n,
             seed=context.seed,
-            levels=levels,
+            levels=levels or LEVELS,
             split=Split.TRAIN,
             exclude={goal.text for goal in store.goals(split=Split.HELDOUT)},
         )
@@ -303,7 +301,7 @@ def _freeze_holdout(context: CycleContext) -> None:
 
 def _open_levels(store: Store, config: RunConfig) -> list[int] | None:
     """Return the levels that goals may come from; None: all, as nothing is known yet or all are mastered."""
-    for cycle in store.cycles():
+    for cycle in reversed(store.cycles()):
         report = store.stage_reports(cycle.id).get(Stage.EVALUATE)
         if report is None or report.status is not CycleStatus.COMPLETED:
             continue

@@ -8,6 +8,7 @@ a stage repeatable and a cycle resumable.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +27,13 @@ def stable_id(*parts: object) -> str:
 def utc_now() -> datetime:
     """Return the present moment, with its time zone."""
     return datetime.now(UTC)
+
+
+CONTROL_CHARACTERS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffd]"
+)
+"""What no text that is trained on may hold: control characters but tab and line ends, characters without
+width or that turn the direction, and the mark of a byte that could not be decoded."""
 
 
 class Record(BaseModel):

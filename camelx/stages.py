@@ -21,6 +21,7 @@ from camelx.asking import (
     starting_policy,
 )
 from camelx.cycles import CycleContext, Outcome, recorded
+from camelx.files import replacing
 from camelx.policies import open_registry
 from camelx.schemas import Role, Split, Stage, Verdict
 
@@ -123,8 +124,8 @@ def validate(context: CycleContext) -> Outcome:
     )
     validation.require_valid(report)
     return Outcome(
-        counts={"rules": report.n_rules, "failed": len(report.failures)},
-        details={"html": str(report.html), "json": str(report.json_path)},
+        counts={"rules": len(report.results), "warnings": len(report.failures)},
+        details={"html": str(report.html), "json": str(report.json)},
     )
 
 
@@ -191,7 +192,8 @@ def evaluate_adapter(context: CycleContext) -> Outcome:
         "challenger_levels": scores.by_level("challenger"),
     }
     path = context.folder / "evaluation.json"
-    export.write_text_atomically(path, json.dumps(details | {"goals": scores.rows()}, indent=1))
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(details | {"goals": scores.rows()}, indent=1), "utf-8")
     return Outcome(
         counts={"goals": len(goals), "votes": len(votes)},
         details=details | {"json": str(path)},
