@@ -18,7 +18,7 @@ from typing import Any
 
 from camelx.config import RunConfig, Settings, load_config, parse_config, settings
 from camelx.errors import ConfigError, EvaluationError, OrchestrationError
-from camelx.schemas import Cycle, CycleStatus, Goal, Split, Stage, StageReport, stable_id, utc_now
+from camelx.schemas import Cycle, CycleStatus, Goal, Holdout, Split, Stage, StageReport, stable_id, utc_now
 from camelx.storage import Store
 
 STAGES = tuple(Stage)
@@ -70,14 +70,11 @@ class CycleContext:
         """
         from camelx.evaluation import check_holdout
 
-        goals = [g for g in self.store.goals(split=Split.HELDOUT) if is_from(g, self.config)]
-        goals = sorted(goals, key=lambda goal: goal.id)[: self.config.goals.heldout_n]
-        if len(goals) < 2:
-            raise EvaluationError(
-                f"the hold-out has {len(goals)} goals, expected at least 2; "
-                "import some with `camelx import goals FILE --split heldout`"
-            )
-        check_holdout(goals, self.store.holdout_sha256(holdout_name(self.config)))
+        holdout = self.store.holdout(holdout_name(self.config))
+        if holdout is None:
+            raise EvaluationError(f"cycle {self.cycle.id} has no hold-out; start a new cycle")
+        goals = self.store.goals(ids=holdout.goal_ids)
+        check_holdout(goals, holdout.sha256)
         return goals
 
 
@@ -280,23 +277,33 @@ def _choose_goals(store: Store, config: RunConfig, cycle: Cycle) -> list[Goal]:
         )
         store.add_goals(goals)
     else:
-        goals = store.goals_for_cycle(config.goals.n, levels=levels)
+        goals = store.goals_for_cycle(config.goals.n, levels=levels, not_source="demo")
         if not goals:
             raise ConfigError(
                 "the database holds no goals to train on; import some with `camelx import goals FILE`, "
                 "or set goals.source to demo"
             )
-    _freeze_holdout(context)
+    _freeze_holdout(store, config)
+    context.heldout_goals()
     return goals
 
 
-def _freeze_holdout(context: CycleContext) -> None:
+def _freeze_holdout(store: Store, config: RunConfig) -> None:
+    """Freeze the goals that this and all later cycles are evaluated on, unless that is done."""
     from camelx.evaluation import holdout_hash
 
-    goals = [g for g in context.store.goals(split=Split.HELDOUT) if is_from(g, context.config)]
-    goals = sorted(goals, key=lambda goal: goal.id)[: context.config.goals.heldout_n]
-    context.store.freeze_holdout(holdout_name(context.config), holdout_hash(goals), len(goals))
-    context.heldout_goals()
+    name = holdout_name(config)
+    if store.holdout(name) is not None:
+        return
+    goals = [goal for goal in store.goals(split=Split.HELDOUT) if is_from(goal, config)]
+    goals = goals[: config.goals.heldout_n]
+    if len(goals) < 2:
+        raise ConfigError(
+            f"the hold-out has {len(goals)} goals, expected at least 2: import some with "
+            "`camelx import goals FILE --split heldout`, or part of a file with --heldout-share 0.2"
+        )
+    ids = tuple(goal.id for goal in goals)
+    store.freeze_holdout(Holdout(name=name, sha256=holdout_hash(goals), goal_ids=ids))
 
 
 def _open_levels(store: Store, config: RunConfig) -> list[int] | None:

@@ -89,6 +89,15 @@ class CycleStatus(StrEnum):
 VerifierKind = Literal["exact", "numeric", "regex", "callable"]
 
 
+class Holdout(Record):
+    """The goals that a line of adapters is evaluated on, frozen at their first use."""
+
+    name: str
+    sha256: str
+    """Hash of the goals' texts, answers and verifiers: what is evaluated on must still have it."""
+    goal_ids: tuple[str, ...]
+
+
 class Message(Record):
     """One turn of a conversation."""
 

@@ -1,0 +1,11 @@
+"""The database: goals, cycles, and everything that a cycle asked, judged and decided.
+
+Records go in and records come out; SQL stays in this room, and no other imports SQLAlchemy. SQLite is the
+default, PostgreSQL the same code by another URL. Stages, the annotation page and the command line call
+`Store`; `camelx db` calls the functions of `camelx.storage.schema`.
+"""
+
+from camelx.storage.schema import database_revision, downgrade, head_revision, upgrade
+from camelx.storage.store import Store
+
+__all__ = ["Store", "database_revision", "downgrade", "head_revision", "upgrade"]

@@ -1,0 +1,101 @@
+"""From a URL to an engine: dialect, folders, SQLite's settings and its transactions."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from camelx.errors import StorageError
+from camelx.storage.faults import BUSY_TIMEOUT_S
+
+WRITES = {"camelx_writes": True}
+"""Execution option of a connection that is going to write."""
+
+
+def database_url(url: str) -> URL:
+    """Return the parsed URL with the driver that camelx uses.
+
+    Raises:
+        StorageError: It is no URL, or names a database other than SQLite and PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StorageError(
+            "CAMELX_DATABASE_URL is not a database URL; expected sqlite:///path/camelx.db or "
+            "postgresql://user:password@host/name"
+        ) from None
+    backend = parsed.drivername.split("+")[0]
+    if backend == "sqlite":
+        return parsed.set(drivername="sqlite")
+    if backend in ("postgresql", "postgres"):
+        if importlib.util.find_spec("psycopg") is None:
+            raise StorageError("PostgreSQL needs the psycopg package: pip install 'psycopg[binary]'")
+        return parsed.set(drivername="postgresql+psycopg")
+    raise StorageError(f"{backend!r} databases are not supported; use a sqlite or postgresql URL")
+
+
+def open_engine(url: URL) -> Engine:
+    """Return an engine; nothing is connected yet, but the folder of a SQLite file is there.
+
+    Raises:
+        StorageError: The folder can't be made.
+    """
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, json_serializer=portable_json)
+    if url.database and url.database != ":memory:":
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise StorageError(f"the folder of database {url.database} can't be made: {e}") from e
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, json_serializer=portable_json)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def portable_json(value: Any) -> str:
+    """Return JSON that both databases take: a number that is not finite becomes null.
+
+    Raises:
+        StorageError: The value is not JSON.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+    except TypeError as e:
+        raise StorageError(f"a value can't be stored as JSON: {e}") from e
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    """Let readers and one writer work side by side, and take transactions from Python's driver.
+
+    The driver would begin one only before an INSERT and leave DDL outside, so that a killed migration
+    stayed half done.
+    """
+    dbapi_connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Begin; a writer asks for its lock at once, because one that has read before can't wait for it."""
+    writes = connection.get_execution_options().get("camelx_writes")
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

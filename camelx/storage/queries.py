@@ -1,0 +1,54 @@
+"""The parts that queries are put together from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, case, null, or_, select
+from sqlalchemy.orm import aliased
+
+from camelx.schemas import Split, Stage, Verdict
+from camelx.storage.tables import Base, GoalRow, InteractionRow, VoteRow
+
+
+def columns(model: type[Base]) -> list[Any]:
+    """Return the columns of a table, named like the fields of its record."""
+    return list(model.metadata.tables[model.__tablename__].columns)
+
+
+def goal_query(*, split: Split | None, source: str | None) -> Select[Any]:
+    """Return the query of goals."""
+    query = select(*columns(GoalRow))
+    query = query if split is None else query.where(GoalRow.split == split.value)
+    return query if source is None else query.where(GoalRow.source == source)
+
+
+def of_stage(query: Select[Any], stage: Stage | None) -> Select[Any]:
+    """Return the query of votes, for those whose reviewer's turn was in the stage."""
+    if stage is None:
+        return query
+    turn = aliased(InteractionRow)
+    in_stage = turn.stage == stage.value
+    if stage is Stage.RANK:
+        in_stage = or_(in_stage, VoteRow.interaction_id.is_(null()))
+    return query.outerjoin(turn, turn.id == VoteRow.interaction_id).where(in_stage)
+
+
+def vote_table_query() -> Select[Any]:
+    """Return the query of votes with the authors of what was shown, and the verdict as a number."""
+    first, second = aliased(InteractionRow), aliased(InteractionRow)
+    outcomes = {Verdict.FIRST.value: 1.0, Verdict.SECOND.value: -1.0, Verdict.TIE.value: 0.0}
+    return (
+        select(
+            VoteRow.goal_id,
+            VoteRow.judge,
+            VoteRow.first_id,
+            VoteRow.second_id,
+            first.agent.label("first_author"),
+            second.agent.label("second_author"),
+            case(outcomes, value=VoteRow.verdict).label("outcome"),
+            VoteRow.id.label("vote_id"),
+        )
+        .join(first, first.id == VoteRow.first_id)
+        .join(second, second.id == VoteRow.second_id)
+    )

@@ -1,0 +1,331 @@
+"""`Store`: everything that camelx asks of its database, in records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, null, or_, select, union_all, update
+
+from camelx.errors import StorageError
+from camelx.schemas import (
+    Annotation,
+    Comparison,
+    Cycle,
+    CycleStatus,
+    Goal,
+    Holdout,
+    Interaction,
+    Ranking,
+    Role,
+    Split,
+    Stage,
+    StageReport,
+    Vote,
+    utc_now,
+)
+from camelx.storage.database import Database
+from camelx.storage.queries import columns, goal_query, of_stage, vote_table_query
+from camelx.storage.rows import records_of, row_of, upsert
+from camelx.storage.tables import (
+    AnnotationRow,
+    ComparisonRow,
+    CycleRow,
+    GoalRow,
+    GoalUseRow,
+    HoldoutRow,
+    InteractionRow,
+    RankingRow,
+    StageReportRow,
+    VoteRow,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Store(Database):
+    """What is stored, by record. Lists come in an order that depends on their content alone."""
+
+    # Goals
+
+    def add_goals(self, goals: Iterable[Goal]) -> int:
+        """Store the goals that are not there yet and return how many these were.
+
+        A goal that is there stays as it is: importing it again can't move it out of the hold-out.
+        """
+        rows = [row_of(goal) for goal in goals]
+        with self._write(f"saving {len(rows)} goals") as connection:
+            before = connection.scalar(select(func.count()).select_from(GoalRow))
+            self._insert_new(connection, GoalRow, rows)
+            after = connection.scalar(select(func.count()).select_from(GoalRow))
+        return int(after or 0) - int(before or 0)
+
+    def goals(
+        self,
+        *,
+        split: Split | None = None,
+        ids: Sequence[str] | None = None,
+        level_max: int | None = None,
+        source: str | None = None,
+    ) -> list[Goal]:
+        """Return the goals that meet all conditions, in the order of `ids` where given, else by id.
+
+        Goals of unknown level are left out where `level_max` is given.
+        """
+        query = goal_query(split=split, source=source)
+        if level_max is not None:
+            query = query.where(GoalRow.level <= level_max)
+        if ids is None:
+            return records_of(Goal, self._read("reading goals", query.order_by(GoalRow.id)))
+        found = self._by_ids(Goal, query, GoalRow.id, ids)
+        by_id = {goal.id: goal for goal in found}
+        return [by_id[goal_id] for goal_id in dict.fromkeys(ids) if goal_id in by_id]
+
+    def goals_for_cycle(
+        self,
+        n: int,
+        *,
+        split: Split = Split.TRAIN,
+        levels: Collection[int] | None = None,
+        source: str | None = None,
+        not_source: str | None = None,
+    ) -> list[Goal]:
+        """Return at most `n` goals, those that the fewest cycles have worked on first, then by id.
+
+        Args:
+            n: How many.
+            split: Where they belong.
+            levels: Levels that they may have; a goal of unknown level may always be taken.
+            source: Where they came from.
+            not_source: Where they did not come from, such as "demo".
+        """
+        uses = (
+            select(GoalUseRow.goal_id, func.count().label("n")).group_by(GoalUseRow.goal_id).subquery("uses")
+        )
+        query = goal_query(split=split, source=source).outerjoin(uses, uses.c.goal_id == GoalRow.id)
+        if levels is not None:
+            query = query.where(or_(GoalRow.level.in_(sorted(levels)), GoalRow.level.is_(null())))
+        if not_source is not None:
+            query = query.where(GoalRow.source != not_source)
+        query = query.order_by(func.coalesce(uses.c.n, 0), GoalRow.id).limit(n)
+        return records_of(Goal, self._read("choosing goals", query))
+
+    def n_goals(self, split: Split | None = None) -> int:
+        """Return the number of goals."""
+        query = select(func.count()).select_from(GoalRow)
+        query = query if split is None else query.where(GoalRow.split == split.value)
+        return int(self._read("counting goals", query)[0][0])
+
+    # Cycles and their stages
+
+    def next_cycle_number(self) -> int:
+        """Return 1 more than the highest number of a cycle."""
+        return int(self._read("numbering a cycle", select(func.max(CycleRow.number)))[0][0] or 0) + 1
+
+    def add_cycle(self, cycle: Cycle) -> None:
+        """Store a new cycle; its goals, which must be stored, count as used once more.
+
+        Raises:
+            StorageError: There is a cycle with this id or number.
+        """
+        with self._write(f"adding cycle {cycle.id}") as connection:
+            connection.execute(insert(CycleRow), row_of(cycle))
+            self._insert_new(connection, GoalUseRow, _uses(cycle))
+
+    def cycle(self, cycle_id: str) -> Cycle:
+        """Return one cycle.
+
+        Raises:
+            StorageError: There is none with this id.
+        """
+        found = self._read(
+            f"reading cycle {cycle_id}", select(*columns(CycleRow)).where(CycleRow.id == cycle_id)
+        )
+        if not found:
+            latest = self.latest_cycle()
+            known = f"the latest is {latest.id!r}" if latest else "there are none yet"
+            raise StorageError(f"{self._where} has no cycle {cycle_id!r}; {known}")
+        return records_of(Cycle, found)[0]
+
+    def latest_cycle(self, status: CycleStatus | None = None) -> Cycle | None:
+        """Return the cycle with the highest number, of that status where one is given."""
+        query = select(*columns(CycleRow)).order_by(CycleRow.number.desc()).limit(1)
+        query = query if status is None else query.where(CycleRow.status == status.value)
+        return next(iter(records_of(Cycle, self._read("reading the latest cycle", query))), None)
+
+    def cycles(self) -> list[Cycle]:
+        """Return all cycles, by number."""
+        query = select(*columns(CycleRow)).order_by(CycleRow.number)
+        return records_of(Cycle, self._read("reading cycles", query))
+
+    def update_cycle(self, cycle_id: str, **fields: Any) -> Cycle:
+        """Change fields of a cycle and return it as it is now.
+
+        Raises:
+            StorageError: There is no such cycle.
+            ValidationError: A field does not exist or its value is wrong.
+        """
+        cycle = Cycle.model_validate(dict(self.cycle(cycle_id)) | fields)
+        changed = {name: value for name, value in row_of(cycle).items() if name in fields}
+        with self._write(f"updating cycle {cycle_id}") as connection:
+            if changed:
+                connection.execute(update(CycleRow).where(CycleRow.id == cycle_id).values(**changed))
+            self._insert_new(connection, GoalUseRow, _uses(cycle) if "goal_ids" in fields else ())
+        return cycle
+
+    def save_stage_report(self, report: StageReport) -> None:
+        """Store or replace the report of a cycle's stage."""
+        self._save(f"saving the report of stage {report.stage.value}", StageReportRow, [report])
+
+    def stage_reports(self, cycle_id: str) -> dict[Stage, StageReport]:
+        """Return the reports of the cycle's stages that have one, in the order of the stages."""
+        query = select(*columns(StageReportRow)).where(StageReportRow.cycle_id == cycle_id)
+        found = records_of(StageReport, self._read(f"reading the stages of cycle {cycle_id}", query))
+        by_stage = {report.stage: report for report in found}
+        return {stage: by_stage[stage] for stage in Stage if stage in by_stage}
+
+    def forget_stage_reports(self, cycle_id: str, stages: Iterable[Stage]) -> None:
+        """Remove the reports of these stages, so that they are run again."""
+        names = [stage.value for stage in stages]
+        with self._write(f"forgetting stages of cycle {cycle_id}") as connection:
+            mine = StageReportRow.cycle_id == cycle_id
+            connection.execute(delete(StageReportRow).where(mine, StageReportRow.stage.in_(names)))
+
+    # Interactions
+
+    def save_interactions(self, interactions: Iterable[Interaction]) -> None:
+        """Store or replace interactions; a parent may stand behind its children."""
+        self._save("saving interactions", InteractionRow, interactions)
+
+    def interactions(
+        self, cycle_id: str, stage: Stage | None = None, role: Role | None = None
+    ) -> list[Interaction]:
+        """Return the interactions of a cycle, those with an error too, by id."""
+        query = select(*columns(InteractionRow)).where(InteractionRow.cycle_id == cycle_id)
+        query = query if stage is None else query.where(InteractionRow.stage == stage.value)
+        query = query if role is None else query.where(InteractionRow.role == role.value)
+        rows = self._read(f"reading the interactions of cycle {cycle_id}", query.order_by(InteractionRow.id))
+        return records_of(Interaction, rows)
+
+    def interactions_by_id(self, ids: Iterable[str]) -> dict[str, Interaction]:
+        """Return the interactions that exist among `ids`, of any cycle."""
+        query = select(*columns(InteractionRow))
+        return {found.id: found for found in self._by_ids(Interaction, query, InteractionRow.id, ids)}
+
+    def answers_of(
+        self, model: str, adapter_version: str | None, *, stage: Stage, goal_ids: Iterable[str]
+    ) -> list[Interaction]:
+        """Return what one policy answered to goals in any cycle's `stage`: no reviews, no failures.
+
+        The caller compares messages and seeds where these matter. Oldest first for each goal.
+        """
+        query = select(*columns(InteractionRow)).where(
+            InteractionRow.model == model,
+            InteractionRow.adapter_version.is_(null())
+            if adapter_version is None
+            else InteractionRow.adapter_version == adapter_version,
+            InteractionRow.stage == stage.value,
+            InteractionRow.role != Role.PEER_REVIEWER.value,
+            InteractionRow.error.is_(null()),
+        )
+        query = query.order_by(InteractionRow.goal_id, InteractionRow.created_at, InteractionRow.id)
+        return self._by_ids(Interaction, query, InteractionRow.goal_id, goal_ids)
+
+    # Votes and what follows from them
+
+    def save_votes(self, votes: Iterable[Vote]) -> None:
+        """Store or replace votes, whose interactions must be stored."""
+        self._save("saving votes", VoteRow, votes)
+
+    def save_turn(self, vote: Vote, interaction: Interaction) -> None:
+        """Store a vote and the reviewer's own turn in one transaction."""
+        with self._write(f"saving vote {vote.id}") as connection:
+            connection.execute(upsert(InteractionRow), row_of(interaction))
+            connection.execute(upsert(VoteRow), row_of(vote))
+
+    def votes(self, cycle_id: str, stage: Stage | None = None) -> list[Vote]:
+        """Return the votes of a cycle by id; those given in `stage` only, where one is named.
+
+        A vote that was imported, without a turn of the reviewer, belongs to mutual ranking.
+        """
+        query = of_stage(select(*columns(VoteRow)).where(VoteRow.cycle_id == cycle_id), stage)
+        rows = self._read(f"reading the votes of cycle {cycle_id}", query.order_by(VoteRow.id))
+        return records_of(Vote, rows)
+
+    def vote_table(self, cycle_id: str, stage: Stage | None = Stage.RANK) -> pd.DataFrame:
+        """Return the votes of a cycle's stage as the rankers take them, one row a vote, by vote id.
+
+        Columns: goal_id, judge, first_id, second_id, first_author, second_author, outcome (1.0 first, -1.0
+        second, 0.0 tie, NaN unreadable), vote_id.
+        """
+        import pandas as pd
+
+        query = of_stage(vote_table_query().where(VoteRow.cycle_id == cycle_id), stage)
+        rows = self._read(f"reading the votes of cycle {cycle_id}", query.order_by(VoteRow.id))
+        names = [column["name"] for column in query.column_descriptions]
+        return pd.DataFrame(rows, columns=names).astype({"outcome": float})
+
+    def replace_rankings(
+        self, cycle_id: str, rankings: Iterable[Ranking], comparisons: Iterable[Comparison]
+    ) -> None:
+        """Put these in the place of all rankings and comparisons that the cycle has."""
+        with self._write(f"saving the rankings of cycle {cycle_id}") as connection:
+            connection.execute(delete(RankingRow).where(RankingRow.cycle_id == cycle_id))
+            connection.execute(delete(ComparisonRow).where(ComparisonRow.cycle_id == cycle_id))
+            self._upsert(connection, RankingRow, rankings)
+            self._upsert(connection, ComparisonRow, comparisons)
+
+    def rankings(self, cycle_id: str) -> list[Ranking]:
+        """Return the rankings of a cycle by goal, rank and interaction."""
+        query = select(*columns(RankingRow)).where(RankingRow.cycle_id == cycle_id)
+        query = query.order_by(RankingRow.goal_id, RankingRow.rank, RankingRow.interaction_id)
+        return records_of(Ranking, self._read(f"reading the rankings of cycle {cycle_id}", query))
+
+    def comparisons(self, cycle_id: str) -> list[Comparison]:
+        """Return the comparisons of a cycle by goal and ids."""
+        query = select(*columns(ComparisonRow)).where(ComparisonRow.cycle_id == cycle_id)
+        query = query.order_by(ComparisonRow.goal_id, ComparisonRow.first_id, ComparisonRow.second_id)
+        return records_of(Comparison, self._read(f"reading the comparisons of cycle {cycle_id}", query))
+
+    def provenance_ids(self, cycle_id: str) -> set[str]:
+        """Return the ids that a preference pair of the cycle may rest on.
+
+        These are its interactions, its votes, and all annotations.
+        """
+        mine = (InteractionRow.cycle_id == cycle_id, VoteRow.cycle_id == cycle_id)
+        query = union_all(
+            select(InteractionRow.id).where(mine[0]),
+            select(VoteRow.id).where(mine[1]),
+            select(AnnotationRow.id),
+        )
+        return {row[0] for row in self._read(f"reading the ids of cycle {cycle_id}", query)}
+
+    # Human judgements, and the hold-out
+
+    def save_annotations(self, annotations: Iterable[Annotation]) -> None:
+        """Store or replace annotations, whose interactions must be stored."""
+        self._save("saving annotations", AnnotationRow, annotations)
+
+    def annotations(self, goal_ids: Iterable[str] | None = None) -> list[Annotation]:
+        """Return the annotations, on these goals only where given, by goal and moment."""
+        query = select(*columns(AnnotationRow)).order_by(
+            AnnotationRow.goal_id, AnnotationRow.created_at, AnnotationRow.id
+        )
+        if goal_ids is None:
+            return records_of(Annotation, self._read("reading annotations", query))
+        return self._by_ids(Annotation, query, AnnotationRow.goal_id, goal_ids)
+
+    def freeze_holdout(self, holdout: Holdout) -> None:
+        """Store a hold-out; where one of its name is frozen already, that one stays."""
+        with self._write(f"freezing hold-out {holdout.name}") as connection:
+            self._insert_new(connection, HoldoutRow, [{**row_of(holdout), "created_at": utc_now()}])
+
+    def holdout(self, name: str) -> Holdout | None:
+        """Return the hold-out of that name; None: none was frozen yet."""
+        query = select(HoldoutRow.name, HoldoutRow.sha256, HoldoutRow.goal_ids).where(HoldoutRow.name == name)
+        return next(iter(records_of(Holdout, self._read(f"reading hold-out {name}", query))), None)
+
+
+def _uses(cycle: Cycle) -> list[dict[str, Any]]:
+    return [{"cycle_id": cycle.id, "goal_id": goal_id} for goal_id in dict.fromkeys(cycle.goal_ids)]

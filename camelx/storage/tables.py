@@ -1,0 +1,243 @@
+"""The tables, as SQLAlchemy models: one per record, columns named like the record's fields.
+
+Portable by construction: JSON columns, text ids, moments kept in UTC. The migrations build these tables;
+a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcMoment(TypeDecorator[datetime]):
+    """A moment that always comes back with the UTC zone, which SQLite would drop; a naive one is UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment in UTC, with its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the stored moment in UTC, with its zone."""
+        return self.process_bind_param(value, dialect)
+
+
+class ModelText(TypeDecorator[str]):
+    """Text that a model may have written: what no database can store becomes the replacement character."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the text without NUL (PostgreSQL refuses it) and lone surrogates (no UTF-8 exists)."""
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        value = value.replace("\0", "\ufffd")
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Base(DeclarativeBase):
+    """Holds the metadata of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own spelling)
+        str: Text,
+        float: Float(53),
+        datetime: UtcMoment,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
+
+
+_CYCLE = "cycles.id"
+_GOAL = "goals.id"
+_INTERACTION = "interactions.id"
+
+
+def _id_column(foreign: str | None = None, *, primary: bool = False, deferred: bool = False) -> Any:
+    """Return a column that holds an id, and where `foreign` is named refers to one."""
+    if foreign is None:
+        return mapped_column(Text, primary_key=primary)
+    key = ForeignKey(foreign, deferrable=deferred or None, initially="DEFERRED" if deferred else None)
+    return mapped_column(Text, key, primary_key=primary)
+
+
+class GoalRow(Base):
+    """A `Goal`."""
+
+    __tablename__ = "goals"
+    id: Mapped[str] = _id_column(primary=True)
+    text: Mapped[str] = mapped_column(ModelText)
+    answer: Mapped[str | None] = mapped_column(ModelText)
+    verifier: Mapped[str | None]
+    category: Mapped[str]
+    level: Mapped[int | None]
+    split: Mapped[str]
+    source: Mapped[str]
+    __table_args__ = (Index("ix_goals_split_level", "split", "level"),)
+
+
+class CycleRow(Base):
+    """A `Cycle`."""
+
+    __tablename__ = "cycles"
+    id: Mapped[str] = _id_column(primary=True)
+    number: Mapped[int]
+    status: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    config_path: Mapped[str | None]
+    parent_version: Mapped[int | None]
+    trace_id: Mapped[str]
+    goal_ids: Mapped[list[Any]]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    seconds: Mapped[float]
+    peak_rss_mb: Mapped[float]
+    error: Mapped[str | None] = mapped_column(ModelText)
+    __table_args__ = (UniqueConstraint("number", name="uq_cycles_number"),)
+
+
+class GoalUseRow(Base):
+    """That a cycle works on a goal: `Cycle.goal_ids` once more, where SQL can count it."""
+
+    __tablename__ = "goal_uses"
+    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
+    goal_id: Mapped[str] = _id_column(_GOAL, primary=True)
+    __table_args__ = (Index("ix_goal_uses_goal_id", "goal_id"),)
+
+
+class StageReportRow(Base):
+    """A `StageReport`."""
+
+    __tablename__ = "stage_reports"
+    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
+    stage: Mapped[str] = mapped_column(Text, primary_key=True)
+    status: Mapped[str]
+    started_at: Mapped[datetime]
+    seconds: Mapped[float]
+    model_seconds: Mapped[float]
+    n_model_calls: Mapped[int]
+    counts: Mapped[dict[str, Any]]
+    details: Mapped[dict[str, Any]]
+    error: Mapped[str | None] = mapped_column(ModelText)
+
+
+class InteractionRow(Base):
+    """An `Interaction`. A child may be written before its parent in one transaction."""
+
+    __tablename__ = "interactions"
+    id: Mapped[str] = _id_column(primary=True)
+    cycle_id: Mapped[str] = _id_column(_CYCLE)
+    stage: Mapped[str]
+    goal_id: Mapped[str] = _id_column(_GOAL)
+    agent: Mapped[str]
+    role: Mapped[str]
+    parent_id: Mapped[str | None] = _id_column(_INTERACTION, deferred=True)
+    sample: Mapped[int]
+    model: Mapped[str]
+    adapter_version: Mapped[str | None]
+    messages: Mapped[list[Any]]
+    completion: Mapped[str] = mapped_column(ModelText)
+    finish_reason: Mapped[str | None]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    latency_s: Mapped[float]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(ModelText)
+    trace_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        Index("ix_interactions_cycle_id_stage_role", "cycle_id", "stage", "role"),
+        Index("ix_interactions_goal_id", "goal_id"),
+    )
+
+
+class VoteRow(Base):
+    """A `Vote`."""
+
+    __tablename__ = "votes"
+    id: Mapped[str] = _id_column(primary=True)
+    cycle_id: Mapped[str] = _id_column(_CYCLE)
+    goal_id: Mapped[str] = _id_column(_GOAL)
+    judge: Mapped[str]
+    first_id: Mapped[str] = _id_column(_INTERACTION)
+    second_id: Mapped[str] = _id_column(_INTERACTION)
+    verdict: Mapped[str | None]
+    error: Mapped[str | None] = mapped_column(ModelText)
+    interaction_id: Mapped[str | None] = _id_column(_INTERACTION)
+    created_at: Mapped[datetime]
+    __table_args__ = (Index("ix_votes_cycle_id", "cycle_id"),)
+
+
+class ComparisonRow(Base):
+    """A `Comparison`; its key begins with the cycle, so that no further index is needed."""
+
+    __tablename__ = "comparisons"
+    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
+    first_id: Mapped[str] = _id_column(_INTERACTION, primary=True)
+    second_id: Mapped[str] = _id_column(_INTERACTION, primary=True)
+    goal_id: Mapped[str] = _id_column(_GOAL)
+    role: Mapped[str]
+    probability: Mapped[float]
+    n_votes: Mapped[int]
+    n_orders: Mapped[int]
+    vote_ids: Mapped[list[Any]]
+
+
+class RankingRow(Base):
+    """A `Ranking`; its key begins with the cycle, so that no further index is needed."""
+
+    __tablename__ = "rankings"
+    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
+    interaction_id: Mapped[str] = _id_column(_INTERACTION, primary=True)
+    ranker: Mapped[str] = mapped_column(Text, primary_key=True)
+    goal_id: Mapped[str] = _id_column(_GOAL)
+    score: Mapped[float]
+    stderr: Mapped[float]
+    rank: Mapped[int]
+    n_votes: Mapped[float]
+
+
+class AnnotationRow(Base):
+    """An `Annotation`."""
+
+    __tablename__ = "annotations"
+    id: Mapped[str] = _id_column(primary=True)
+    goal_id: Mapped[str] = _id_column(_GOAL)
+    first_id: Mapped[str] = _id_column(_INTERACTION)
+    second_id: Mapped[str] = _id_column(_INTERACTION)
+    annotator: Mapped[str]
+    verdict: Mapped[str]
+    rating: Mapped[int | None]
+    rationale: Mapped[str | None] = mapped_column(ModelText)
+    edited_text: Mapped[str | None] = mapped_column(ModelText)
+    created_at: Mapped[datetime]
+    __table_args__ = (Index("ix_annotations_goal_id", "goal_id"),)
+
+
+class HoldoutRow(Base):
+    """A set of held-out goals with the hash under which it was frozen at its first use."""
+
+    __tablename__ = "holdouts"
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    sha256: Mapped[str] = mapped_column(Text)
+    goal_ids: Mapped[list[Any]]
+    created_at: Mapped[datetime]

