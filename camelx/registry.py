@@ -206,7 +206,7 @@ class Registry:
                 ]
             version = int(found[0].version)
             if version == int(self._all_stored(name)[-1].version):
-                client.set_registered_model_alias(name, CHALLENGER, str(version))
+                self._set_alias(name, CHALLENGER, version)
             client.set_terminated(run_id)
             return self.version(name, version)
 
@@ -259,12 +259,12 @@ class Registry:
         with self._calling(f"promoting {name}/{version}"):
             client, stack = self._client, self._stack(name)
             # The alias first: killed in between, a rollback still finds the champion before on top.
-            client.set_registered_model_alias(name, CHAMPION, str(version))
+            self._set_alias(name, CHAMPION, version)
             if not stack or stack[-1][1] != version:
                 stamp = max(time.time_ns(), stack[-1][0] + 1 if stack else 0)
                 client.set_model_version_tag(name, str(version), f"{_PROMOTED_TAG}{stamp}", "true")
             while (newest := self._stack(name)[-1][1]) != self._aliases(name).get(CHAMPION):
-                client.set_registered_model_alias(name, CHAMPION, str(newest))
+                self._set_alias(name, CHAMPION, newest)
             return self.version(name, newest)
 
     def rollback(self, name: str) -> AdapterVersion:
@@ -286,7 +286,7 @@ class Registry:
             # The tags first: killed in between, the next rollback ends at the same version.
             for stamp, version in dropped:
                 self._client.delete_model_version_tag(name, str(version), f"{_PROMOTED_TAG}{stamp}")
-            self._client.set_registered_model_alias(name, CHAMPION, str(target.version))
+            self._set_alias(name, CHAMPION, target.version)
             return self.version(name, target.version)
 
     def _stack(self, name: str) -> list[tuple[int, int]]:
@@ -342,6 +342,14 @@ class Registry:
     def _aliases(self, name: str) -> dict[str, int]:
         model = self._model(name)
         return {} if model is None else {alias: int(number) for alias, number in model.aliases.items()}
+
+    def _set_alias(self, name: str, alias: str, version: int) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.set_registered_model_alias(name, alias, str(version))
+        except MlflowException:  # another process made the alias in between: now it is there to be moved
+            self._client.set_registered_model_alias(name, alias, str(version))
 
     def _all_stored(self, name: str) -> list[ModelVersion]:
         """Return MLflow's records of all versions, oldest first."""

@@ -1,0 +1,142 @@
+"""An agent: one ask is one step of a fresh CAMEL ChatAgent on its backend, retried where that helps.
+
+Fresh for each call, because a ChatAgent keeps the user's message in memory after a failure and gets slower as
+its history grows. The settings below switch off what would make hidden model calls or lose errors.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from camel.agents import ChatAgent
+from camel.messages import BaseMessage
+from camel.types import ChatCompletion, OpenAIBackendRole
+from tenacity import AsyncRetrying
+
+from camelx.agents.retrying import NO_RETRY, is_retryable, retrying
+from camelx.config import RetryConfig
+from camelx.errors import AgentError, boundary
+from camelx.schemas import Message, Reply, Role
+
+request_seed: ContextVar[int] = ContextVar("request_seed", default=0)
+"""Seed of the call under way: CAMEL has no argument that would carry it to the backend."""
+
+_MAX_REPLY_CHARS = 1_000_000
+_MAX_ERROR_CHARS = 1_000
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL, which PostgreSQL refuses, and lone surrogates, which have no UTF-8."""
+
+
+@dataclass
+class Meter:
+    """Calls made to backends, retries counted."""
+
+    n_calls: int = 0
+
+
+class LeanChatAgent(ChatAgent):  # type: ignore[misc]  # camel has no types
+    """A ChatAgent for a single step: no stack inspection, no retries and no memory of its own."""
+
+    def _is_called_from_registered_toolkit(self) -> bool:
+        return False  # CAMEL walks the whole stack to find out; there are no toolkits here.
+
+    async def _aget_model_response(
+        self, openai_messages: list[Any], *args: Any, tool_schemas: Any = None, **kwargs: Any
+    ) -> Any:
+        # CAMEL's own turns a 429 into an error without its Retry-After header, and logs every failure.
+        backend = self.model_backend.current_model
+        response = await backend.arun(openai_messages, None, tool_schemas or None)
+        if not isinstance(response, ChatCompletion) or not response.choices:
+            raise TypeError(f"expected a chat completion, got {str(response)[:200]!r}")
+        return self._handle_batch_response(response)
+
+    def _record_final_output(self, output_messages: list[Any]) -> None:
+        """Keep nothing: the agent is dropped after its one step, and an empty answer is no warning."""
+
+
+@dataclass(frozen=True)
+class BackendAgent:
+    """One agent on one backend: the `Agent` that the other rooms know."""
+
+    name: str
+    role: Role
+    system: str
+    model: str
+    adapter_version: str | None
+    samples: int
+    backend: Any = field(repr=False)
+    """A CAMEL model backend."""
+    meter: Meter = field(repr=False)
+    retry: RetryConfig = NO_RETRY
+    timeout_s: float | None = None
+    """Seconds for one call; None: as long as it takes."""
+    takes_seed: bool = True
+
+    async def ask(self, messages: Sequence[Message], *, seed: int) -> Reply:
+        """Return the answer to the messages, whose last turn is the user's.
+
+        Raises:
+            AgentError: The backend failed after its retries, or failed in a way that no retry mends.
+        """
+        started = time.perf_counter()
+        token = request_seed.set(seed)
+        try:
+            with boundary(AgentError, f"reply of agent {self.name!r} ({self.model})"):
+                response = await self._retried(retrying(self.retry), messages)
+        except AgentError as e:
+            cause = e.__cause__ or e
+            raise AgentError(
+                str(e)[:_MAX_ERROR_CHARS], agent=self.name, retryable=is_retryable(cause)
+            ) from cause
+        finally:
+            request_seed.reset(token)
+        return _reply(response, time.perf_counter() - started, seed if self.takes_seed else None)
+
+    async def _retried(self, attempts: AsyncRetrying, messages: Sequence[Message]) -> Any:
+        async for attempt in attempts:
+            with attempt:
+                self.meter.n_calls += 1
+                agent, last = chat_agent(self.backend, messages, timeout_s=self.timeout_s)
+                return await agent.astep(last)
+        raise AssertionError("tenacity ends by an answer or an exception")
+
+
+def chat_agent(
+    backend: Any, messages: Sequence[Message], *, timeout_s: float | None = None
+) -> tuple[ChatAgent, str]:
+    """Return a fresh agent that remembers all turns but the last, and the last turn's text."""
+    system = messages[0].content if messages[0].role == "system" else None
+    agent = LeanChatAgent(
+        system_message=system,
+        model=backend,
+        summarize_threshold=None,  # else it calls the model to summarise long prompts
+        token_limit=backend.token_limit,
+        max_iteration=1,
+        retry_attempts=1,
+        step_timeout=timeout_s,
+    )
+    for turn in messages[1 if system is not None else 0 : -1]:
+        make = BaseMessage.make_user_message if turn.role == "user" else BaseMessage.make_assistant_message
+        agent.update_memory(make(turn.role, turn.content), OpenAIBackendRole(turn.role))
+    return agent, messages[-1].content
+
+
+def _reply(response: Any, latency_s: float, seed: int | None) -> Reply:
+    """Return what the step gave; an answer without text has no message in CAMEL, and is an empty text."""
+    text = response.msgs[0].content if response.msgs else ""
+    reasons: Sequence[str] = response.info.get("termination_reasons") or ["stop"]
+    usage: Mapping[str, int] = response.info.get("usage") or {}
+    is_cut = len(text) > _MAX_REPLY_CHARS
+    return Reply(
+        text=_UNSTORABLE.sub("\ufffd", text[:_MAX_REPLY_CHARS]),
+        finish_reason="length" if is_cut else (None if reasons[0] == "None" else reasons[0]),
+        prompt_tokens=usage.get("prompt_tokens") or 0,
+        completion_tokens=usage.get("completion_tokens") or 0,
+        latency_s=latency_s,
+        seed=seed,
+    )

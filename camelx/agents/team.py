@@ -1,0 +1,189 @@
+"""The agents of a cycle, made from agents.yaml, and what they share: loaded models and connections."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, assert_never
+
+from camelx.agents.chat import BackendAgent, Meter
+from camelx.agents.factory import camel_backend, openai_backend, openai_client
+from camelx.agents.policy import PolicyModel, policy_for
+from camelx.agents.retrying import NO_RETRY
+from camelx.agents.scripted import ScriptedBackend
+from camelx.config import (
+    AgentConfig,
+    AgentsConfig,
+    CamelBackendConfig,
+    OpenAIBackendConfig,
+    RetryConfig,
+    SamplingConfig,
+    ScriptedBackendConfig,
+    TransformersBackendConfig,
+)
+from camelx.schemas import Agent, Role
+
+if TYPE_CHECKING:
+    from camel.agents import ChatAgent
+
+    from camelx.agents.engine import Engine
+
+_Shared = tuple[PolicyModel, str, str, int]
+
+
+def open_team(config: AgentsConfig, policy: PolicyModel, *, concurrency: int) -> Team:
+    """Return the agents of the config, models loaded; use it as `async with open_team(...) as team`.
+
+    Args:
+        config: agents.yaml.
+        policy: What "model: policy, adapter: champion" stands for.
+        concurrency: Most calls that will be under way at once; connections are kept for so many.
+
+    Raises:
+        ConfigError: A key's variable is not set, a script has a bad line, a model directory is missing.
+        AgentError: A model can't be loaded.
+    """
+    return Team(config, policy, concurrency=concurrency)
+
+
+def camel_agent(
+    policy: PolicyModel,
+    *,
+    system: str | None = None,
+    max_tokens: int = 256,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    device: str = "auto",
+) -> ChatAgent:
+    """Return a CAMEL ChatAgent on the policy: `agent.step("...")` and `await agent.astep("...")` answer."""
+    from camel.agents import ChatAgent
+
+    from camelx.agents.transformers_backend import TransformersBackend, open_engine
+
+    sampling = SamplingConfig(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
+    backend = TransformersBackend(open_engine(policy, device=device, max_batch=32), sampling, policy.label)
+    return ChatAgent(
+        system_message=system,
+        model=backend,
+        summarize_threshold=None,
+        token_limit=backend.token_limit,
+        step_timeout=None,
+    )
+
+
+class Team:
+    """The agents of one config; close it to close its connections."""
+
+    def __init__(self, config: AgentsConfig, policy: PolicyModel, *, concurrency: int) -> None:
+        """Load the models and make the agents; see `open_team`."""
+        self._config, self._policy, self._concurrency = config, policy, concurrency
+        self._meter = Meter()
+        self._engines: dict[_Shared, Engine] = {}
+        self._clients: dict[str, Any] = {}
+        self._agents = {c.name: self._made(c, c.role, c.system, c.sampling) for c in config.agents}
+
+    def agents(self, role: Role) -> list[Agent]:
+        """Return the agents of a role; several of one kind are named name-1, name-2, ..."""
+        return [agent for c in self._config.with_role(role) for agent in self._agents[c.name]]
+
+    def judges(self, *, peers: bool) -> dict[str, Agent]:
+        """Return who reviews, by name: the PeerReviewers, and with `peers` the other agents too.
+
+        A peer judges on its own backend and under its own name, with the first PeerReviewer's system
+        message and sampling.
+        """
+        judges = {agent.name: agent for agent in self.agents(Role.PEER_REVIEWER)}
+        if peers:
+            first = self._config.with_role(Role.PEER_REVIEWER)[0]
+            for c in self._config.agents:
+                if c.role is not Role.PEER_REVIEWER:
+                    made = self._made(c, Role.PEER_REVIEWER, first.system, first.sampling)
+                    judges |= {agent.name: agent for agent in made}
+        return judges
+
+    @property
+    def model_seconds(self) -> float:
+        """Seconds inside generate calls of in-process models."""
+        return sum(engine.seconds for engine in self._engines.values())
+
+    @property
+    def n_model_calls(self) -> int:
+        """Calls made to backends, retries counted."""
+        return self._meter.n_calls
+
+    async def aclose(self) -> None:
+        """Close the connections to model servers."""
+        for client in self._clients.values():
+            await client.close()
+
+    async def __aenter__(self) -> Team:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _made(self, c: AgentConfig, role: Role, system: str, sampling: SamplingConfig) -> list[Agent]:
+        backend, facts = self._backend(c.backend, sampling)
+        names = [c.name] if c.count == 1 else [f"{c.name}-{i}" for i in range(1, c.count + 1)]
+        return [
+            BackendAgent(
+                name=name,
+                role=role,
+                system=system,
+                samples=c.samples,
+                backend=backend,
+                meter=self._meter,
+                **facts,
+            )
+            for name in names
+        ]
+
+    def _backend(self, name: str, sampling: SamplingConfig) -> tuple[Any, dict[str, Any]]:
+        """Return the CAMEL backend of the declared name, and what an agent on it says of itself."""
+        config = self._config.backends[name]
+        match config:
+            case TransformersBackendConfig():
+                from camelx.agents.transformers_backend import TransformersBackend
+
+                policy = policy_for(config, self._policy)
+                backend = TransformersBackend(self._engine(config, policy), sampling, policy.label)
+                return backend, _facts(policy.label, policy.adapter_version)
+            case OpenAIBackendConfig():
+                if name not in self._clients:
+                    self._clients[name] = openai_client(config, concurrency=self._concurrency)
+                backend = openai_backend(config, sampling, self._clients[name])
+                return backend, _facts(config.model, None, config.retry, config.timeout_s)
+            case CamelBackendConfig():
+                facts = _facts(config.model, None, config.retry, config.timeout_s, takes_seed=False)
+                return camel_backend(config, sampling), facts
+            case ScriptedBackendConfig():
+                return ScriptedBackend(config), _facts("scripted", None)
+            case _:
+                assert_never(config)
+
+    def _engine(self, config: TransformersBackendConfig, policy: PolicyModel) -> Engine:
+        from camelx.agents.transformers_backend import open_engine
+
+        key = (policy, config.device, config.dtype, config.max_batch)
+        if key not in self._engines:
+            self._engines[key] = open_engine(
+                policy, device=config.device, dtype=config.dtype, max_batch=config.max_batch
+            )
+        return self._engines[key]
+
+
+def _facts(
+    model: str,
+    adapter_version: str | None,
+    retry: RetryConfig = NO_RETRY,
+    timeout_s: float | None = None,
+    takes_seed: bool = True,
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "adapter_version": adapter_version,
+        "retry": retry,
+        "timeout_s": timeout_s,
+        "takes_seed": takes_seed,
+    }

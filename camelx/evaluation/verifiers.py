@@ -1,0 +1,135 @@
+r"""Whether an answer is right: exact, numeric, by a regular expression, or by a user's own function.
+
+The numeric one reads the last number of a text:
+
+    "The answer is 57."          57         "#### 1,234"       1234
+    "so $-3.50 in all"           -3.5       "51.0"             51, which equals 51.0
+    "He has 5-2 = 3 (60%)"       60         "no number here"   None, never right
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import unicodedata
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from camelx.config import EvaluationConfig
+from camelx.errors import ConfigError, EvaluationError, boundary
+from camelx.schemas import Goal
+
+Verifier = Callable[[Goal, str], bool]
+
+_NUMBER = re.compile(
+    r"""(?P<sign>(?<![\w.)\]%])[-−])?    # no sign after a number, a word or a bracket: "5-2", "day-3"
+    [$€£¥]?(?P<inner>(?<=[$€£¥])[-−])?   # "-$5" and "$-5"
+    (?<!\w)(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\d)\.\d+)
+    (?P<exponent>[eE][-+]?\d{1,3}\b)?""",
+    re.VERBOSE,
+)
+
+
+def last_number(text: str) -> Decimal | None:
+    """Return the last number of the text, after its last "####" where it has one; None: there is none."""
+    numbers = list(_NUMBER.finditer(text.rpartition("####")[2]))
+    if not numbers:
+        return None
+    found = numbers[-1]
+    sign = "-" if found["sign"] or found["inner"] else ""
+    return Decimal(sign + found["digits"].replace(",", "") + (found["exponent"] or ""))
+
+
+def make_verifier(settings: EvaluationConfig) -> Verifier:
+    """Return the function that says whether a text answers a goal rightly.
+
+    It compares as the goal's own verifier says, else as `settings.verifier` does.
+
+    Raises:
+        ConfigError: `settings.callable` can't be imported, or `settings.regex` is no regular expression.
+            The returned function raises EvaluationError: the goal has no answer, its answer is no number
+            for the numeric verifier, its verifier is not configured, or the user's callable failed.
+    """
+    by_kind: dict[str, Callable[[Goal, str, str], bool]] = {"exact": _is_exact, "numeric": _is_equal_number}
+    if settings.regex is not None:
+        by_kind["regex"] = _regex_verifier(settings.regex)
+    if settings.callable is not None:
+        by_kind["callable"] = _callable_verifier(settings.callable)
+
+    def verify(goal: Goal, text: str) -> bool:
+        kind = goal.verifier or settings.verifier
+        if goal.answer is None:
+            raise EvaluationError(
+                f"goal {goal.id} has no expected answer: only reviewers can compare answers"
+            )
+        if kind not in by_kind:
+            raise EvaluationError(
+                f"goal {goal.id} asks for verifier {kind!r}, but evaluation.{kind} is not set"
+            )
+        return by_kind[kind](goal, goal.answer, text)
+
+    return verify
+
+
+def _is_exact(goal: Goal, answer: str, text: str) -> bool:
+    return _normalised(text) == _normalised(answer)
+
+
+def _normalised(text: str) -> str:
+    """Return the text without differences of case, white space and Unicode form."""
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+
+
+def _is_equal_number(goal: Goal, answer: str, text: str) -> bool:
+    expected = last_number(answer)
+    if expected is None:
+        raise EvaluationError(
+            f"goal {goal.id}: expected answer {answer!r} holds no number; use verifier exact"
+        )
+    return last_number(text) == expected
+
+
+def _regex_verifier(pattern: str) -> Callable[[Goal, str, str], bool]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as e:
+        raise ConfigError(f"evaluation.regex {pattern!r} is no regular expression: {e}") from e
+
+    def verify(goal: Goal, answer: str, text: str) -> bool:
+        matches = list(compiled.finditer(text))
+        if not matches:
+            return False
+        found = matches[-1].group(1 if compiled.groups else 0)
+        return found is not None and _normalised(found) == _normalised(answer)
+
+    return verify
+
+
+def _callable_verifier(name: str) -> Callable[[Goal, str, str], bool]:
+    function = _imported(name)
+
+    def verify(goal: Goal, answer: str, text: str) -> bool:
+        with boundary(EvaluationError, f"verifier {name} on goal {goal.id}"):
+            verdict = function(goal, text)
+        if not isinstance(verdict, bool):
+            raise EvaluationError(
+                f"verifier {name} on goal {goal.id} returned {type(verdict).__name__}, expected bool"
+            )
+        return verdict
+
+    return verify
+
+
+def _imported(name: str) -> Callable[[Goal, str], Any]:
+    """Return the function of "package.module:function"."""
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ConfigError(f"evaluation.callable {name!r}: expected 'package.module:function'")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as e:
+        raise ConfigError(f"evaluation.callable {name!r} can't be imported: {e}") from e
+    if not callable(function):
+        raise ConfigError(f"evaluation.callable {name!r} is a {type(function).__name__}, expected a function")
+    return function  # type: ignore[no-any-return]

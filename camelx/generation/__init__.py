@@ -1,0 +1,9 @@
+"""Goals x agents x samples to interactions: the proposer and executor part of the agents' workflow.
+
+In go goals, agents (as protocol arguments) and what earlier runs were answered; out come interactions, each
+saved the moment it is there. Called by `camelx.stages` for the cycle's work and for evaluation.
+"""
+
+from camelx.generation.workflow import check_failures, generate_interactions, interaction_id, request_seed
+
+__all__ = ["check_failures", "generate_interactions", "interaction_id", "request_seed"]

@@ -1,0 +1,212 @@
+"""Every proposer proposes for every goal, and every executor carries every whole proposal out.
+
+There is no barrier between the two: an execution is asked for as soon as its proposal is there. What a call
+was asked and with which seed follows from the ids alone, so a run that was stopped goes on with the same
+items, in whatever order they end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from camelx import progress
+from camelx.errors import AgentError
+from camelx.prompts import execution_messages, proposal_messages
+from camelx.schemas import Agent, Goal, Interaction, Message, Stage, stable_id, utc_now
+
+_T = TypeVar("_T")
+
+
+def interaction_id(
+    cycle_id: str, stage: Stage, goal_id: str, agent: str, parent_id: str | None, sample: int
+) -> str:
+    """Return the address of one model call of a cycle."""
+    return stable_id("interaction", cycle_id, stage, goal_id, agent, parent_id or "", sample)
+
+
+def request_seed(seed: int, item_id: str) -> int:
+    """Return the seed of one model call, below 2**31, since some servers take no more."""
+    return int(stable_id("seed", seed, item_id)[:8], 16) & 0x7FFF_FFFF
+
+
+async def generate_interactions(
+    goals: Sequence[Goal],
+    *,
+    proposers: Sequence[Agent],
+    executors: Sequence[Agent],
+    cycle_id: str,
+    stage: Stage,
+    trace_id: str,
+    seed: int,
+    concurrency: int,
+    done: Mapping[str, Interaction],
+    save: Callable[[Interaction], None],
+) -> list[Interaction]:
+    """Return the proposals and executions for the goals, goal by goal, each execution after its proposal.
+
+    Args:
+        goals: What to work on.
+        proposers: May be empty: then executors work on the goals themselves.
+        executors: May be empty: then there are proposals only.
+        cycle_id: Part of every id.
+        stage: Part of every id; evaluation asks the same goals anew.
+        trace_id: Written into each row.
+        seed: With an item's id it fixes the item's sampling.
+        concurrency: Most calls under way at once.
+        done: What earlier runs of the stage gave, by id. Answered items are not asked again, failed ones are.
+        save: Called with each row the moment its answer, or its failure, is there.
+
+    Raises:
+        Exception: What `save` raised. The calls under way are cancelled.
+    """
+    n_executions = sum(agent.samples for agent in executors)
+    n_proposals = len(goals) * sum(agent.samples for agent in proposers)
+    run = _Run(
+        cycle_id=cycle_id,
+        stage=stage,
+        trace_id=trace_id,
+        seed=seed,
+        done=done,
+        save=save,
+        slots=asyncio.Semaphore(concurrency),
+        n_total=n_proposals + n_executions * (n_proposals if proposers else len(goals)),
+    )
+    run.report()
+    if proposers:
+        work = [
+            run.propose(goal, a, sample, executors) for goal in goals for a, sample in _samples(proposers)
+        ]
+    else:
+        work = [run.execute(goal, None, executors) for goal in goals]
+    return [row for rows in await _all(work) for row in rows]
+
+
+def check_failures(interactions: Sequence[Interaction], max_failure_rate: float) -> None:
+    """Raise where too large a share of the calls failed.
+
+    Raises:
+        AgentError: The share is beyond `max_failure_rate`; the message says both and the first error.
+    """
+    failed = [row for row in interactions if row.error is not None]
+    if interactions and len(failed) / len(interactions) > max_failure_rate:
+        raise AgentError(
+            f"{len(failed)} of {len(interactions)} model calls failed "
+            f"({len(failed) / len(interactions):.1%}, allowed are {max_failure_rate:.1%}); the first, of "
+            f"agent {failed[0].agent!r}: {failed[0].error}. Mend the cause and resume the cycle: only the "
+            "failed calls are made again",
+            agent=failed[0].agent,
+            retryable=True,
+        )
+
+
+@dataclass
+class _Run:
+    """What all items of one call of `generate_interactions` share."""
+
+    cycle_id: str
+    stage: Stage
+    trace_id: str
+    seed: int
+    done: Mapping[str, Interaction]
+    save: Callable[[Interaction], None]
+    slots: asyncio.Semaphore
+    n_total: int
+    n_done: int = 0
+
+    async def propose(
+        self, goal: Goal, agent: Agent, sample: int, executors: Sequence[Agent]
+    ) -> list[Interaction]:
+        """Return one proposal and its executions; a proposal that failed or was cut has none."""
+        proposal = await self.item(goal, agent, sample, proposal_messages(agent.system, goal.text), None)
+        if not proposal.is_finished:
+            self.n_total -= sum(executor.samples for executor in executors)
+            self.report()
+            return [proposal]
+        return [proposal, *await self.execute(goal, proposal, executors)]
+
+    async def execute(
+        self, goal: Goal, proposal: Interaction | None, executors: Sequence[Agent]
+    ) -> list[Interaction]:
+        """Return the executions of one proposal, or of the goal itself."""
+        text, parent_id = (proposal.completion, proposal.id) if proposal else (None, None)
+        return await _all(
+            [
+                self.item(goal, a, sample, execution_messages(a.system, goal.text, text), parent_id)
+                for a, sample in _samples(executors)
+            ]
+        )
+
+    async def item(
+        self, goal: Goal, agent: Agent, sample: int, messages: tuple[Message, ...], parent_id: str | None
+    ) -> Interaction:
+        """Return one interaction: the one that is there already, or a new one."""
+        item_id = interaction_id(self.cycle_id, self.stage, goal.id, agent.name, parent_id, sample)
+        row = self.done.get(item_id)
+        if row is None or row.error is not None:
+            asked = Interaction(
+                id=item_id,
+                cycle_id=self.cycle_id,
+                stage=self.stage,
+                goal_id=goal.id,
+                agent=agent.name,
+                role=agent.role,
+                parent_id=parent_id,
+                sample=sample,
+                model=agent.model,
+                adapter_version=agent.adapter_version,
+                messages=messages,
+                seed=request_seed(self.seed, item_id),
+                trace_id=self.trace_id,
+            )
+            async with self.slots:
+                row = await _answered(asked, agent)
+                self.save(row)
+        self.n_done += 1
+        self.report()
+        return row
+
+    def report(self) -> None:
+        """Tell listeners how far the run is."""
+        progress.report(
+            progress.Progress(self.cycle_id, self.stage, self.n_done, self.n_total, "interactions")
+        )
+
+
+async def _answered(asked: Interaction, agent: Agent) -> Interaction:
+    """Return the interaction with the agent's answer, or with the reason why there is none."""
+    try:
+        reply = await agent.ask(asked.messages, seed=asked.seed or 0)
+    except AgentError as e:
+        return asked.model_copy(update={"error": str(e), "created_at": utc_now()})
+    return asked.model_copy(
+        update={
+            "completion": reply.text,
+            "finish_reason": reply.finish_reason,
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            "latency_s": reply.latency_s,
+            "seed": reply.seed,
+            "created_at": utc_now(),
+        }
+    )
+
+
+def _samples(agents: Sequence[Agent]) -> Iterator[tuple[Agent, int]]:
+    for agent in agents:
+        for sample in range(agent.samples):
+            yield agent, sample
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """Return all results in order; at the first exception, or when cancelled, cancel the rest and wait."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tiny_model import build_tiny_model
+
+
+class Server(ThreadingHTTPServer):
+    """A real OpenAI-compatible HTTP server on localhost; `faults` are answered first, one a call."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Chat)
+        self.faults: list[Any] = []
+        self.calls: list[dict[str, Any]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hung up is part of the tests."""
+
+
+class _Chat(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._send(200, json.dumps({"object": "list", "data": []}))
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.calls.append(asked)
+        match self.server.faults.pop(0) if self.server.faults else None:
+            case None:
+                self._send(200, _answer(f"echo: {asked['messages'][-1]['content']}"))
+            case {"text": text}:
+                self._send(200, _answer(text))
+            case {"status": status, **headers}:
+                self._send(status, '{"error": {"message": "as told"}}', headers)
+            case {"body": body}:
+                self._send(200, body)
+            case {"sleep": seconds}:
+                time.sleep(seconds)
+                self._send(200, _answer("late"))
+            case "reset":
+                self.close_connection = True
+                self.connection.close()
+
+    def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+        content = body.encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _answer(text: str | None) -> str:
+    return json.dumps(
+        {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "m",
+            "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            ],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+        }
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    served = Server()
+    threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield served
+    served.shutdown()
+    served.server_close()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("model"))
