@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from camelx.adapters import check_adapter_files
 from camelx.config import TransformersBackendConfig
 from camelx.errors import AgentError, ConfigError, boundary
 
 DEMO_DIR = Path(__file__).parent.parent / "demo_model" / "weights"
 """Directory of the model that ships with camelx, which "demo" names."""
 
-_PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 _UNBOUNDED = 1 << 20
 """Context of a model whose config names no limit (a recurrent one, for instance)."""
@@ -61,8 +61,8 @@ def check_files(policy: PolicyModel) -> None:
 
     Raises:
         ConfigError: The base looks like a directory that does not exist or holds no model.
-        AgentError: The adapter is no adapter directory, or a directory holds a pickle file, which could run
-            any code when loaded.
+        AgentError: The adapter is no adapter directory, or holds a pickle file, which could run any code
+            when loaded.
     """
     base = Path(policy.base)
     if base.is_dir():
@@ -74,19 +74,7 @@ def check_files(policy: PolicyModel) -> None:
         raise ConfigError(f'model directory {base} does not exist; expected one, a hub id, or "demo"')
     if policy.adapter is None:
         return
-    if not (policy.adapter / "adapter_config.json").is_file():
-        raise AgentError(f"adapter {policy.adapter} has no adapter_config.json; expected a PEFT directory")
-    refuse_pickles(policy.adapter)
-
-
-def refuse_pickles(directory: Path) -> None:
-    """Raise AgentError where the directory holds a file that loading would unpickle."""
-    found = sorted(p.name for p in directory.rglob("*") if p.suffix in _PICKLES)
-    if found:
-        raise AgentError(
-            f"{directory} holds pickle files, which can run any code when loaded: {', '.join(found[:5])}; "
-            "keep only the .safetensors files"
-        )
+    check_adapter_files(policy.adapter, AgentError)
 
 
 def context_length(base: str) -> int:

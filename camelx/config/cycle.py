@@ -78,7 +78,7 @@ class RankingConfig(Section):
     reviewers_per_pair: int = Field(default=1, ge=1)
     """Reviewers who see each pair, each in both orders."""
     peers_review: bool = True
-    """Executors review each other's results too, asked as the first PeerReviewer is."""
+    """Proposers and Executors review too, asked as the first PeerReviewer is; never their own work."""
     max_unreadable_rate: float = Field(default=0.2, ge=0, le=1)
     """The stage fails when a larger share of the verdicts can't be read."""
     ranker: RankerConfig = BradleyTerryConfig()

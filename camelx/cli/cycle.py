@@ -1,0 +1,207 @@
+"""`camelx cycle`, `camelx cycles` and `camelx show`: run a cycle, list them, look at one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from camelx.cli.failures import say
+from camelx.cli.output import all_on_stderr, print_json, print_table, show_logs, shown_progress
+from camelx.errors import CamelxError, ConfigError, OrchestrationError
+
+if TYPE_CHECKING:
+    from camelx.orchestration.server import PrefectServer
+    from camelx.summary import CycleSummary
+
+FLOW = "flows.self_improvement.self_improvement"
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else, on stdout.")]
+
+
+def cycle(
+    config: Annotated[Path, typer.Option(help="A cycle.yaml, for a new cycle.")] = Path("configs/cycle.yaml"),
+    from_stage: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STAGE", help="Run this stage of a cycle and all later ones."),
+    ] = None,
+    cycle_id: Annotated[
+        str | None, typer.Option("--cycle", metavar="ID", help="Go on with this cycle.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with the latest cycle that did not complete.")] = False,
+    goals: Annotated[int | None, typer.Option(help="Short for --set goals.n=N.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Short for --set seed=N.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the config.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run one self-improvement cycle, or what is left of one."""
+    overrides = _overrides(set_ or [], goals, seed) or None
+    parameters = {
+        "config": str(config),
+        "cycle_id": cycle_id,
+        "from_stage": from_stage,
+        "resume": resume,
+        "overrides": overrides,
+    }
+    if cycle_id is None and not resume:
+        _check_config(config, overrides)
+    with all_on_stderr() if as_json else nullcontext():
+        summary, error = _run(parameters)
+    if summary is not None:
+        print_json(summary.as_json()) if as_json else print_summary(summary)
+    if error is not None:
+        raise error
+
+
+def cycles(as_json: Json = False) -> None:
+    """List the cycles, newest first."""
+    from camelx.cycles import open_store
+    from camelx.summary import cycle_summary
+
+    with open_store() as store:
+        summaries = [cycle_summary(known.id) for known in store.cycles()]
+    if as_json:
+        print_json([summary.as_json() for summary in summaries])
+        return
+    print_table(
+        ("cycle", "status", "started", "seconds", "pairs", "champion", "challenger", "promoted"),
+        [_row(summary) for summary in summaries],
+    )
+
+
+def show(cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")], as_json: Json = False) -> None:
+    """Show one cycle's page."""
+    from camelx.summary import cycle_summary
+
+    summary = cycle_summary(cycle_id)
+    print_json(summary.as_json()) if as_json else print_summary(summary)
+
+
+def print_summary(summary: CycleSummary) -> None:
+    """Write a cycle's page, with what can be done next, to stdout."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from camelx.summary import next_steps
+
+    console = Console(highlight=False)
+    # Paths must survive a pipe whole; a terminal wraps them itself.
+    console.width = console.width if console.is_terminal else 1_000
+    console.print(Text(f"Cycle {summary.cycle.id}: {summary.cycle.status}", style="bold"))
+    for title, rows in summary.sections():
+        if rows:
+            table = Table(box=None, show_header=False, pad_edge=False)
+            table.add_column(min_width=18, no_wrap=True)
+            table.add_column(overflow="fold")
+            for what, value in rows:
+                table.add_row(f"  {what}", Text(value))
+            console.print(Text(f"\n{title}", style="bold cyan"))
+            console.print(table)
+    console.print(Text("\nNext", style="bold cyan"))
+    for step in next_steps(summary):
+        console.print(Text(f"  {step}"))
+
+
+def _run(parameters: dict[str, Any]) -> tuple[CycleSummary | None, CamelxError | None]:
+    """Run the flow; give the cycle's summary (None: none was opened) and the error that ended it."""
+    from camelx.config import settings
+    from camelx.orchestration.server import prefect_server, warm_up
+
+    started = _process_start()
+    _stop_on_sigterm()
+    sys.path.insert(0, str(Path.cwd()))
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "camelx")
+    if os.environ.get("CAMELX_TRACEBACK") != "1":
+        # Prefect prints a traceback for every failed run; its UI keeps it, a terminal need not show it.
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    with prefect_server(settings()) as server, shown_progress() as view:
+        warm_up(server)
+        show_logs("WARNING" if sys.stderr.isatty() else settings().log_level)
+        say(f"the Prefect UI is at {server.ui_url} while this runs")
+        error = _flow_error(parameters, server, started)
+    if view.cycle_id is None:
+        if error is not None:
+            raise error
+        raise OrchestrationError("the flow ended without a cycle; see its run in the Prefect UI")
+    from camelx.summary import cycle_summary
+
+    return cycle_summary(view.cycle_id), error
+
+
+def _flow_error(parameters: dict[str, Any], server: PrefectServer, started: datetime) -> CamelxError | None:
+    from camelx.orchestration.runs import run_flow
+
+    try:
+        run_flow(FLOW, parameters, server, started=started)
+    except CamelxError as e:
+        return e
+    return None
+
+
+def _check_config(config: Path, overrides: dict[str, Any] | None) -> None:
+    """Say what is wrong with the config before anything starts, and let a hub model be asked for."""
+    from camelx.config import load_config
+    from camelx.offline import let_hub_answer
+
+    base = load_config(config, overrides).policy.base
+    if base != "demo" and not Path(base).is_dir():
+        let_hub_answer()
+
+
+def _overrides(pairs: list[str], goals: int | None, seed: int | None) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {pair!r}: expected KEY=VALUE, such as goals.n=50")
+        try:
+            overrides[key] = YAML(typ="safe").load(value)
+        except YAMLError as e:
+            raise ConfigError(f"--set {key}: the value {value!r} is not valid YAML") from e
+    if goals is not None:
+        overrides["goals.n"] = goals
+    if seed is not None:
+        overrides["seed"] = seed
+    return overrides
+
+
+def _process_start() -> datetime:
+    import psutil
+
+    return datetime.fromtimestamp(psutil.Process().create_time(), UTC)
+
+
+def _stop_on_sigterm() -> None:
+    """Let SIGTERM end a run as Ctrl-C does: the cycle is closed and can be resumed."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    # A shell starts background jobs with SIGINT ignored; camelx is to be stopped by it there too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _row(summary: CycleSummary) -> tuple[Any, ...]:
+    facts, held = summary.as_json(), summary.heldout
+    return (
+        summary.cycle.id,
+        summary.cycle.status,
+        summary.cycle.started_at.astimezone().strftime("%Y-%m-%d %H:%M"),
+        f"{summary.cycle.seconds:.0f}",
+        facts["n_pairs"],
+        f"{held['champion']:.1%}" if held else None,
+        f"{held['challenger']:.1%}" if held else None,
+        "yes" if facts["promoted"] else "no",
+    )

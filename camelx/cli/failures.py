@@ -1,0 +1,75 @@
+"""How a command ends that could not do its work: a message on stderr and a documented exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from camelx.errors import CamelxError, StorageError
+
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """The root group: turns the errors that camelx raises on purpose into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the context names."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("interrupted; what was answered is kept, `camelx cycle --resume` goes on where it stopped")
+            raise typer.Exit(INTERRUPTED) from None
+        except (CamelxError, OSError) as e:
+            if os.environ.get("CAMELX_TRACEBACK") == "1":
+                raise
+            if _is_full_disk(e):
+                say(f"the disk is full: {e}; free some space, then `camelx cycle --resume`")
+                raise typer.Exit(StorageError.exit_code) from e
+            if not isinstance(e, CamelxError):
+                raise
+            say(str(e))
+            raise typer.Exit(e.exit_code) from e
+
+
+def say(message: str) -> None:
+    """Write one message of camelx to stderr."""
+    typer.echo(f"camelx: {message}", err=True)
+
+
+def write_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Report an exception that nobody expected: short on stderr, whole in a file of data/logs."""
+    from camelx.config import settings
+
+    text = "".join(traceback.format_exception(kind, error, trace))
+    if os.environ.get("CAMELX_TRACEBACK") == "1":
+        sys.stderr.write(text)
+        return
+    try:
+        folder = settings().data_dir / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+        path.write_text(text, "utf-8")
+    except (OSError, CamelxError):
+        sys.stderr.write(text)
+        return
+    say(f"unexpected {kind.__name__}: {error}\nThe traceback is in {path}; a bug report wants it.")
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    return any(isinstance(e, OSError) and e.errno == errno.ENOSPC for e in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__

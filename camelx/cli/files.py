@@ -1,0 +1,271 @@
+"""`camelx import`, `camelx export`, `camelx validate`: what comes in from files and what goes out to them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from camelx.cli.cycle import Json
+from camelx.cli.failures import say
+from camelx.cli.output import print_json, print_line
+from camelx.errors import ConfigError, DataValidationError
+from camelx.schemas import CycleStatus, Split, Stage, StageReport, stable_id, utc_now
+
+if TYPE_CHECKING:
+    from camelx.importing import Rounds
+    from camelx.schemas import Cycle
+    from camelx.storage import Store
+
+import_app = typer.Typer(
+    help="Bring goals, or rounds played elsewhere, into the database.", no_args_is_help=True
+)
+
+Source = Annotated[str | None, typer.Option(help="Name of where it comes from; default: the file's.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Take nothing from a file with a broken row.")]
+Config = Annotated[Path, typer.Option(help="A cycle.yaml.")]
+_CONFIG = Path("configs/cycle.yaml")
+
+
+class Format(StrEnum):
+    """File formats of preference pairs."""
+
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+@import_app.command("goals")
+def import_goals(
+    path: Annotated[Path, typer.Argument(help="JSONL, JSON, CSV, parquet, or a `datasets` directory.")],
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field", metavar="GOAL_FIELD=COLUMN", help="Such as text=question or text=Body+Question."
+        ),
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="A known layout, such as gsm8k.")] = None,
+    split: Annotated[Split, typer.Option(help="Where the goals belong.")] = Split.TRAIN,
+    heldout_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the goals that goes to the hold-out instead.")
+    ] = 0.0,
+    source: Source = None,
+    verifier: Annotated[str | None, typer.Option(help="exact, numeric, regex or callable.")] = None,
+    answer_pattern: Annotated[
+        str | None, typer.Option(help="Regular expression; the first group of its last match is the answer.")
+    ] = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Import goals, with their answers where they have any."""
+    from camelx.cycles import open_store
+    from camelx.importing import read_goals
+
+    report = read_goals(
+        path,
+        fields=_fields(field or []),
+        preset=preset,
+        split=split,
+        source=source,
+        verifier=_verifier(verifier),
+        answer_pattern=answer_pattern,
+        strict=strict,
+    )
+    # By the goal's address, not by chance: the same file gives the same hold-out on every machine.
+    held = [int(goal.id[:8], 16) / 16**8 < heldout_share for goal in report.records]
+    goals = [
+        goal.model_copy(update={"split": Split.HELDOUT}) if is_held else goal
+        for goal, is_held in zip(report.records, held, strict=True)
+    ]
+    with open_store() as store:
+        n_new = store.add_goals(goals)
+    _warn_of(report.broken)
+    counts = {
+        "rows": report.n_rows,
+        "goals": len(goals),
+        "new": n_new,
+        "heldout": sum(goal.split is Split.HELDOUT for goal in goals),
+        "with_answer": sum(goal.answer is not None for goal in goals),
+        "broken": len(report.broken),
+        "duplicates": len(report.duplicates),
+    }
+    _print_counts(counts, as_json)
+
+
+@import_app.command("rounds")
+def import_rounds(
+    path: Annotated[Path, typer.Argument(help="One goal a line, with outputs and votes; docs/importing.md.")],
+    config: Config = _CONFIG,
+    source: Source = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Import goals, outputs and votes made elsewhere, as a cycle to rank, export and train on."""
+    from camelx.cycles import open_store
+    from camelx.importing import read_rounds
+
+    with open_store() as store:
+        cycle = _imported_cycle(store, config)
+        rounds = read_rounds(path, cycle.id, source=source, strict=strict)
+        _warn_of(rounds.broken)
+        if not rounds.goals:
+            raise DataValidationError(f"{path}: none of its {rounds.n_rows} rows is a whole round")
+        cycle = cycle.model_copy(update={"goal_ids": tuple(goal.id for goal in rounds.goals)})
+        _save_rounds(store, cycle, rounds)
+    counts = {
+        "rows": rounds.n_rows,
+        "goals": len(rounds.goals),
+        "interactions": len(rounds.interactions),
+        "votes": len(rounds.votes),
+        "annotations": len(rounds.annotations),
+        "broken": len(rounds.broken),
+    }
+    if as_json:
+        print_json({"cycle_id": cycle.id} | counts)
+        return
+    _print_counts(counts, as_json=False)
+    print_line(f"cycle {cycle.id}; go on with `camelx cycle --cycle {cycle.id}`")
+
+
+def export(
+    cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")],
+    format: Annotated[Format, typer.Option("--format", help="jsonl or parquet.")] = Format.JSONL,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default: only say where the file is.")
+    ] = None,
+) -> None:
+    """Write a cycle's preference pairs in TRL's conversational format."""
+    from camelx.stages import export_preference_pairs
+
+    report = export_preference_pairs(cycle_id)
+    path = Path(report.details[format.value])
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        path = Path(shutil.copyfile(path, out))
+    print_line(f"{path}  {report.counts['pairs']:,} pairs")
+
+
+def validate(
+    what: Annotated[str, typer.Argument(metavar="FILE_OR_CYCLE", help="A pairs.parquet, or a cycle's id.")],
+    config: Config = _CONFIG,
+) -> None:
+    """Check preference pairs against every rule. Exit code 4 where one is broken."""
+    path = Path(what)
+    if path.suffix == ".parquet" or path.exists():
+        details = _validate_file(path, config)
+    else:
+        from camelx import stages
+
+        details = stages.validate(what).details
+    print_line(f"all rules kept; report: {details['html']}")
+
+
+def _validate_file(path: Path, config_path: Path) -> dict[str, Any]:
+    from camelx.agents import context_length, token_counter
+    from camelx.config import load_config
+    from camelx.cycles import open_store
+    from camelx.export import read_pairs
+    from camelx.policies import resolve_base
+    from camelx.validation import require_valid, validate_pairs
+
+    if not path.is_file():
+        raise ConfigError(f"pairs file {path} does not exist")
+    config = load_config(config_path)
+    base = resolve_base(config.policy.base)
+    with open_store() as store:
+        cycle_ids = {pair.cycle_id for pair in read_pairs(path)}
+        known_ids = {one for cycle_id in cycle_ids for one in store.provenance_ids(cycle_id)}
+        heldout_texts = {goal.text for goal in store.goals(split=Split.HELDOUT)}
+    report = validate_pairs(
+        path,
+        settings=config.validation,
+        context_tokens=min(context_length(base), config.training.max_length),
+        count_tokens=token_counter(base),
+        heldout_texts=heldout_texts,
+        known_ids=known_ids,
+        dropped={},
+        n_comparisons=0,
+        tie_share=0.0,
+        report_dir=path.parent,
+    )
+    require_valid(report)
+    return {"html": str(report.html)}
+
+
+def _imported_cycle(store: Store, config_path: Path) -> Cycle:
+    from camelx.config import load_config
+    from camelx.policies import champion_policy
+    from camelx.schemas import Cycle
+
+    config = load_config(config_path)
+    champion, _ = champion_policy(config)
+    number = store.next_cycle_number()
+    return Cycle(
+        id=f"c{number}",
+        number=number,
+        origin="import",
+        status=CycleStatus.CANCELLED,
+        config=config.model_dump(mode="json"),
+        config_path=str(config_path),
+        parent_version=champion.version if champion else None,
+        trace_id=stable_id("trace", number, utc_now().isoformat()),
+    )
+
+
+def _save_rounds(store: Store, cycle: Cycle, rounds: Rounds) -> None:
+    """Save all of it, and last the report that says that nothing is left to generate."""
+    store.add_goals(rounds.goals)
+    store.add_cycle(cycle)
+    store.save_interactions(rounds.interactions)
+    store.save_votes(rounds.votes)
+    store.save_annotations(rounds.annotations)
+    store.save_stage_report(
+        StageReport(
+            cycle_id=cycle.id,
+            stage=Stage.GENERATE,
+            status=CycleStatus.COMPLETED,
+            counts={
+                "goals": len(rounds.goals),
+                "proposals": 0,
+                "executions": len(rounds.interactions),
+                "failed": sum(row.error is not None for row in rounds.interactions),
+                "completion_tokens": sum(row.completion_tokens for row in rounds.interactions),
+            },
+            details={"origin": "import"},
+        )
+    )
+
+
+def _fields(pairs: list[str]) -> dict[str, str] | None:
+    fields = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--field {pair!r}: expected GOAL_FIELD=COLUMN, such as text=question")
+        fields[name] = column
+    return fields or None
+
+
+def _verifier(name: str | None) -> Any:
+    from typing import get_args
+
+    from camelx.schemas import VerifierKind
+
+    if name is not None and name not in get_args(VerifierKind):
+        raise ConfigError(f"--verifier {name!r}; valid are {', '.join(get_args(VerifierKind))}")
+    return name
+
+
+def _warn_of(broken: Sequence[object]) -> None:
+    for row in broken:
+        say(f"not taken: {row}")
+
+
+def _print_counts(counts: dict[str, int], as_json: bool) -> None:
+    if as_json:
+        print_json(counts)
+    else:
+        print_line(", ".join(f"{what.replace('_', ' ')} {n:,}" for what, n in counts.items()))

@@ -1,0 +1,156 @@
+"""What commands write: pages and tables for people, one line of JSON for scripts, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any, TextIO
+
+from camelx import progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+_LINE_EVERY_S = 10.0
+
+
+def print_json(value: Any) -> None:
+    """Write the value as one line of JSON to stdout."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def print_line(text: str = "") -> None:
+    """Write one line to stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a table to stdout, or say that there is nothing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table if rows else "nothing yet")
+
+
+@contextmanager
+def all_on_stderr() -> Iterator[None]:
+    """Send what anything writes to stdout inside the block to stderr, child processes and C code too."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to what sys.stderr is now: progress bars put themselves in its place for a while."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def show_logs(level: str) -> None:
+    """Write camelx's own log records of that level and above to stderr."""
+    handler = _StderrHandler()
+    handler.setLevel(level)
+    logging.getLogger("camelx").addHandler(handler)
+
+
+@contextmanager
+def shown_progress() -> Iterator[ProgressView]:
+    """Show the reports made inside the block: bars on a terminal, else a line every ten seconds."""
+    view: ProgressView = BarView() if sys.stderr.isatty() else LineView()
+    with progress.listening(view.listen):
+        try:
+            yield view
+        finally:
+            view.close()
+
+
+class ProgressView:
+    """Knows the cycle that reports; subclasses show how far it is."""
+
+    cycle_id: str | None = None
+
+    def listen(self, report: progress.Progress) -> None:
+        """Take one report."""
+        self.cycle_id = report.cycle_id
+        if report.total:
+            self.show(report)
+
+    def show(self, report: progress.Progress) -> None:
+        """Show one report."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class BarView(ProgressView):
+    """A bar for each stage, with the time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bars: Bars = Progress(
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]:<12}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=Console(stderr=True),
+        )
+        self._ids: dict[str, TaskID] = {}
+        self._bars.start()
+
+    def show(self, report: progress.Progress) -> None:
+        """Move the stage's bar."""
+        if report.stage not in self._ids:
+            self._ids[report.stage] = self._bars.add_task(report.stage, unit=report.unit)
+        self._bars.update(self._ids[report.stage], completed=report.done, total=report.total)
+
+    def close(self) -> None:
+        """Stop drawing; the bars stay."""
+        self._bars.stop()
+
+
+class LineView(ProgressView):
+    """A line at a stage's end and every ten seconds before it."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._began: dict[str, float] = {}
+
+    def show(self, report: progress.Progress) -> None:
+        """Write a line if the last one is old enough."""
+        now = time.monotonic()
+        began = self._began.setdefault(report.stage, now)
+        last = self._last.setdefault(report.stage, began)
+        if report.done < report.total and now - last < _LINE_EVERY_S:
+            return
+        self._last[report.stage] = now
+        left = (now - began) * (report.total - report.done) / max(report.done, 1)
+        rest = f", about {left:.0f} s left" if report.done < report.total else ""
+        sys.stderr.write(f"{report.stage}: {report.done:,} of {report.total:,} {report.unit}{rest}\n")

@@ -1,0 +1,21 @@
+"""Comparisons and human annotations in, preference pairs out: as records, parquet and JSONL.
+
+In: `Comparison`s, `Ranking`s, the interactions behind them, `Annotation`s. Out: `PreferencePair`s, with
+every comparison that made none counted by its reason, and the files that the trainer, TRL and
+`datasets.load_dataset` read. Called by the stage export-preference-pairs and by ``camelx export``.
+"""
+
+from camelx.export.files import PAIRS_SCHEMA, PairsFiles, read_pairs, write_pairs
+from camelx.export.judgements import Judgement, settle
+from camelx.export.selection import ExportResult, select_pairs
+
+__all__ = [
+    "PAIRS_SCHEMA",
+    "ExportResult",
+    "Judgement",
+    "PairsFiles",
+    "read_pairs",
+    "select_pairs",
+    "settle",
+    "write_pairs",
+]

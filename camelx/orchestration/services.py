@@ -1,0 +1,128 @@
+"""Keeps what a schedule needs up: Prefect server and UI, a worker with the deployment, and the MLflow UI.
+
+Called by `camelx serve`, which stays until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from camelx.config import Settings
+from camelx.errors import OrchestrationError
+from camelx.orchestration.attached import AttachedProcess, start_attached
+from camelx.orchestration.server import answers, api_url, is_free, set_prefect_home, start_server
+
+POOL = "camelx"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What is up, and where."""
+
+    prefect_url: str
+    mlflow_url: str
+    processes: tuple[AttachedProcess, ...]
+
+    def wait(self) -> None:
+        """Return when one of the processes ends.
+
+        Raises:
+            OrchestrationError: Always: it names the process and the end of its log.
+        """
+        while all(process.is_running for process in self.processes):
+            time.sleep(0.5)
+        ended = next(process for process in self.processes if not process.is_running)
+        raise OrchestrationError(f"{ended.name} ended; the end of {ended.log}:\n{ended.last_lines()}")
+
+
+@contextmanager
+def services(settings: Settings, *, mlflow_port: int, project: Path) -> Iterator[Services]:
+    """Start what is not up yet, deploy `project`/prefect.yaml, and stop what was started at the end.
+
+    Raises:
+        OrchestrationError: A port is taken by another program, or a service ended as it started.
+    """
+    set_prefect_home(settings)
+    url = os.environ.get("PREFECT_API_URL") or api_url(settings.prefect_port)
+    if not answers(url):
+        _require_free(settings.prefect_port, "the Prefect server", "CAMELX_PREFECT_PORT")
+    _require_free(mlflow_port, "the MLflow UI", "--mlflow-port")
+    with ExitStack() as stack:
+        processes = []
+        mlflow = _start_mlflow(settings, mlflow_port)
+        stack.callback(mlflow.stop)
+        processes.append(mlflow)
+        if not answers(url):
+            url = api_url(settings.prefect_port)
+            server = start_server(settings, settings.prefect_port, for_one_run=False)
+            assert server.process is not None
+            stack.callback(server.process.stop)
+            processes.append(server.process)
+            server.wait()
+        os.environ["PREFECT_API_URL"] = url
+        deploy(project)
+        worker = _start_worker(settings, project)
+        stack.callback(worker.stop)
+        processes.append(worker)
+        yield Services(url.removesuffix("/api"), f"http://127.0.0.1:{mlflow_port}", tuple(processes))
+
+
+def deploy(project: Path) -> None:
+    """Make the work pool if need be, and every deployment of `project`/prefect.yaml.
+
+    Raises:
+        OrchestrationError: Prefect refused; the message holds what it said.
+    """
+    _prefect(project, "work-pool", "create", POOL, "--type", "process", "--overwrite")
+    _prefect(project, "--no-prompt", "deploy", "--all")
+
+
+def _prefect(project: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        cwd=project,
+        env={**os.environ, "PWD": str(project)},  # prefect.yaml names the folder by it
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()
+        raise OrchestrationError(f"`prefect {' '.join(arguments)}` in {project} failed:\n{said}")
+
+
+def _start_worker(settings: Settings, project: Path) -> AttachedProcess:
+    return start_attached(
+        "Prefect worker",
+        *("prefect", "worker", "start", "--pool", POOL, "--type", "process"),
+        environment={"PYTHONPATH": os.pathsep.join([str(project), os.environ.get("PYTHONPATH", "")])},
+        log=settings.data_dir / "prefect" / "worker.log",
+    )
+
+
+def _start_mlflow(settings: Settings, port: int) -> AttachedProcess:
+    settings.mlruns_dir.mkdir(parents=True, exist_ok=True)
+    return start_attached(
+        "MLflow UI",
+        *("mlflow", "server", "--backend-store-uri", settings.resolved_mlflow_uri),
+        *("--default-artifact-root", str(settings.mlruns_dir / "artifacts")),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        # A dozen job processes for online scoring, which nobody here asks for.
+        environment={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        log=settings.data_dir / "mlflow-ui.log",
+    )
+
+
+def _require_free(port: int, what: str, option: str) -> None:
+    if not is_free(port):
+        raise OrchestrationError(
+            f"port {port} for {what} is taken by another program; stop that, or choose another with {option}"
+        )

@@ -1,0 +1,81 @@
+import errno
+import logging
+import os
+import sys
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from camelx import progress
+from camelx.cli.failures import Commands
+from camelx.cli.output import LineView, all_on_stderr, print_json, show_logs, shown_progress
+from camelx.errors import StorageError
+
+
+def test_with_json_nothing_else_reaches_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    with all_on_stderr():
+        sys.stdout.write("a library's print\n")
+        os.write(1, b"a C library's print\n")
+    print_json({"n": 1})
+    out, err = capfd.readouterr()
+    assert out == '{"n": 1}\n'
+    assert "a library's print" in err
+    assert "a C library's print" in err
+
+
+def test_progress_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress() as view:
+        assert isinstance(view, LineView)
+        progress.report(progress.Progress("c1", "mutual-rank", 10, 20, "votes"))
+        progress.report(progress.Progress("c1", "mutual-rank", 20, 20, "votes"))
+    assert view.cycle_id == "c1"
+    assert capsys.readouterr().err == "mutual-rank: 20 of 20 votes\n"
+
+
+def test_log_records_of_camelx_reach_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("camelx")
+    before = list(logger.handlers)
+    try:
+        show_logs("WARNING")
+        logging.getLogger("camelx.room").warning("something to know")
+    finally:
+        logger.handlers = before
+    assert "WARNING camelx.room: something to know" in capsys.readouterr().err
+
+
+def _raising(error: BaseException) -> Any:
+    app = typer.Typer(cls=Commands)
+
+    @app.callback()
+    def root() -> None:
+        """Root."""
+
+    @app.command()
+    def work() -> None:
+        """Fail."""
+        raise error
+
+    return CliRunner().invoke(app, ["work"])
+
+
+def test_ctrl_c_says_how_to_go_on() -> None:
+    done = _raising(KeyboardInterrupt())
+    assert done.exit_code == 130
+    assert "camelx cycle --resume" in done.stderr
+
+
+def test_a_full_disk_is_named_also_behind_an_error_of_camelx() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    wrapped = StorageError("saving failed")
+    wrapped.__cause__ = full
+    for error in (full, wrapped):
+        done = _raising(error)
+        assert done.exit_code == 8
+        assert "the disk is full" in done.stderr
+
+
+def test_another_operating_system_error_is_not_dressed_up() -> None:
+    done = _raising(PermissionError("no"))
+    assert isinstance(done.exception, PermissionError)

@@ -1,0 +1,125 @@
+"""Whole cycles on a tiny policy, with agents that a counting HTTP server on localhost answers for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_model import build_tiny_model
+
+_AGENTS = """\
+backends:
+  server: {{kind: openai, url: "{url}", model: counted, retry: {{attempts: 2, first_wait_s: 0.01}}}}
+agents:
+  - {{name: proposer, role: proposer, backend: server, system: Plan., count: 2}}
+  - {{name: executor, role: executor, backend: server, system: Work., count: 2}}
+  - {{name: reviewer, role: peer_reviewer, backend: server, system: Judge.}}
+"""
+_CYCLE = """\
+agents: agents.yaml
+policy: {{base: "{base}", name: tiny}}
+goals: {{n: 8, heldout_n: 4}}
+generation: {{concurrency: 4}}
+validation: {{min_pairs: 4}}
+training: {{epochs: 2, batch_size: 4, micro_batch_size: 4, checkpoint_steps: 1, max_length: 512}}
+"""
+
+
+class CountingServer(ThreadingHTTPServer):
+    """An OpenAI-compatible server whose reviewers prefer the greater result, whatever the order."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Chat)
+        self.answered: Counter[str] = Counter()
+        self.delay_s = 0.0
+        self.lock = threading.Lock()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    @property
+    def n_answered(self) -> int:
+        return self.answered.total()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is killed hangs up: that is what is tested."""
+
+
+class _Chat(BaseHTTPRequestHandler):
+    server: CountingServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._send({"object": "list", "data": []})
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(self.server.delay_s)
+        key = json.dumps([asked["messages"], asked.get("seed")])
+        message = {"role": "assistant", "content": _reply(asked["messages"][-1]["content"], key)}
+        self._send(
+            {
+                "id": "x",
+                "object": "chat.completion",
+                "created": 0,
+                "model": "counted",
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+            }
+        )
+        with self.server.lock:
+            self.server.answered[key] += 1
+
+    def _send(self, document: dict[str, Any]) -> None:
+        content = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _reply(user: str, key: str) -> str:
+    shown = re.search(r"<result_a>\n(.*)\n</result_a>\n<result_b>\n(.*)\n</result_b>", user, re.DOTALL)
+    if shown is None:
+        number = int(hashlib.sha256(key.encode()).hexdigest()[:4], 16)
+        return f"Plan {number}." if "Proposal:" not in user else f"The answer is {number}."
+    first, second = shown.groups()
+    return "Verdict: tie" if first == second else f"Verdict: {'A' if first > second else 'B'}"
+
+
+@pytest.fixture
+def counted() -> Iterator[CountingServer]:
+    server = CountingServer()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("base"), context=1024)
+
+
+@pytest.fixture
+def counted_config(tmp_path: Path, counted: CountingServer, tiny_base: Path) -> Path:
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "agents.yaml").write_text(_AGENTS.format(url=counted.url))
+    path = folder / "cycle.yaml"
+    path.write_text(_CYCLE.format(base=tiny_base))
+    return path
