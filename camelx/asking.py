@@ -50,7 +50,7 @@ def ask_reviewers(context: CycleContext, work: dict[str, Interaction]) -> float:
             ballots = ranking.schedule_ballots(
                 results, work, list(judges), context.config.ranking, context.seed
             )
-            await ranking.collect_votes(
+            votes = await ranking.collect_votes(
                 ballots,
                 goals={goal.id: goal for goal in context.store.goals(ids=context.cycle.goal_ids)},
                 results=work,
@@ -63,6 +63,7 @@ def ask_reviewers(context: CycleContext, work: dict[str, Interaction]) -> float:
                 done={vote.id: vote for vote in context.store.votes(context.cycle.id, stage=Stage.RANK)},
                 save=partial(_save_turn, context.store),
             )
+            ranking.check_answered(len(votes), len(ballots), context.config.generation.max_failure_rate)
             return team.model_seconds
 
     return asyncio.run(run())

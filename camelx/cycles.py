@@ -17,11 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from camelx.config import RunConfig, Settings, load_config, parse_config, settings
-from camelx.errors import ConfigError, EvaluationError, OrchestrationError
+from camelx.errors import ConfigError, OrchestrationError
 from camelx.schemas import Cycle, CycleStatus, Goal, Holdout, Split, Stage, StageReport, stable_id, utc_now
 from camelx.storage import Store
 
 STAGES = tuple(Stage)
+
+
+def cycle_seed(config: RunConfig, number: int) -> int:
+    """Return the seed of a whole cycle, below 2**28, from the config's seed and the cycle's number."""
+    return int(stable_id("seed", config.seed, number)[:7], 16)
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class CycleContext:
 
     @property
     def seed(self) -> int:
-        """The seed of the whole cycle, below 2**31: from the config's seed and the cycle's number."""
-        return int(stable_id("seed", self.config.seed, self.cycle.number)[:7], 16)
+        """The seed of the whole cycle."""
+        return cycle_seed(self.config, self.cycle.number)
 
     def report(self, stage: Stage) -> StageReport:
         """Return the report of an earlier stage.
@@ -68,14 +73,7 @@ class CycleContext:
         Raises:
             EvaluationError: It is not the one that was frozen.
         """
-        from camelx.evaluation import check_holdout
-
-        holdout = self.store.holdout(holdout_name(self.config))
-        if holdout is None:
-            raise EvaluationError(f"cycle {self.cycle.id} has no hold-out; start a new cycle")
-        goals = self.store.goals(ids=holdout.goal_ids)
-        check_holdout(goals, holdout.sha256)
-        return goals
+        return frozen_holdout(self.store, self.config)
 
 
 @dataclass(frozen=True)
@@ -244,66 +242,69 @@ def _new_cycle(store: Store, config_path: Path, overrides: Mapping[str, Any] | N
         parent_version=champion.version if champion else None,
         trace_id=stable_id("trace", number, utc_now().isoformat()),
     )
-    goals = _choose_goals(store, config, cycle)
+    goals = _choose_goals(store, config, cycle_seed(config, number))
     cycle = cycle.model_copy(update={"goal_ids": tuple(goal.id for goal in goals)})
     store.add_cycle(cycle)
     return cycle
 
 
-def is_from(goal: Goal, config: RunConfig) -> bool:
-    """Whether the goal comes from the config's source."""
-    return (goal.source == "demo") == (config.goals.source == "demo")
+def frozen_holdout(store: Store, config: RunConfig) -> list[Goal]:
+    """Return the goals that every cycle of this source is evaluated on; the first call freezes them.
 
+    Raises:
+        ConfigError: There are none to freeze.
+        EvaluationError: They changed since.
+    """
+    from camelx.evaluation import check_holdout, holdout_hash
 
-def holdout_name(config: RunConfig) -> str:
-    """Return the name under which the hold-out of a source and size is frozen."""
-    return f"{config.goals.source}-{config.goals.heldout_n}"
-
-
-def _choose_goals(store: Store, config: RunConfig, cycle: Cycle) -> list[Goal]:
-    levels = _open_levels(store, config)
-    context = CycleContext(cycle, config, settings(), store)
-    if config.goals.source == "demo":
-        from camelx.demo_model.problems import LEVELS, demo_goals
-
-        heldout = demo_goals(config.goals.heldout_n, seed=context.seed, split=Split.HELDOUT)
-        store.add_goals(heldout)
-        goals = demo_goals(
-            config.goals.n,
-            seed=context.seed,
-            levels=levels or LEVELS,
-            split=Split.TRAIN,
-            exclude={goal.text for goal in store.goals(split=Split.HELDOUT)},
-        )
-        store.add_goals(goals)
-    else:
-        goals = store.goals_for_cycle(config.goals.n, levels=levels, not_source="demo")
-        if not goals:
-            raise ConfigError(
-                "the database holds no goals to train on; import some with `camelx import goals FILE`, "
-                "or set goals.source to demo"
-            )
-    _freeze_holdout(store, config)
-    context.heldout_goals()
+    name = f"{config.goals.source}-{config.goals.heldout_n}"
+    if store.holdout(name) is None:
+        goals = _heldout_candidates(store, config)
+        ids = tuple(goal.id for goal in goals)
+        store.freeze_holdout(Holdout(name=name, sha256=holdout_hash(goals), goal_ids=ids))
+    holdout = store.holdout(name)
+    assert holdout is not None
+    goals = store.goals(ids=holdout.goal_ids)
+    check_holdout(goals, holdout.sha256)
     return goals
 
 
-def _freeze_holdout(store: Store, config: RunConfig) -> None:
-    """Freeze the goals that this and all later cycles are evaluated on, unless that is done."""
-    from camelx.evaluation import holdout_hash
+def _heldout_candidates(store: Store, config: RunConfig) -> list[Goal]:
+    if config.goals.source == "demo":
+        from camelx.demo_model.problems import demo_goals
 
-    name = holdout_name(config)
-    if store.holdout(name) is not None:
-        return
-    goals = [goal for goal in store.goals(split=Split.HELDOUT) if is_from(goal, config)]
-    goals = goals[: config.goals.heldout_n]
+        goals = demo_goals(config.goals.heldout_n, seed=0, split=Split.HELDOUT)
+        store.add_goals(goals)
+        return goals
+    goals = [goal for goal in store.goals(split=Split.HELDOUT) if goal.source != "demo"]
     if len(goals) < 2:
         raise ConfigError(
             f"the hold-out has {len(goals)} goals, expected at least 2: import some with "
             "`camelx import goals FILE --split heldout`, or part of a file with --heldout-share 0.2"
         )
-    ids = tuple(goal.id for goal in goals)
-    store.freeze_holdout(Holdout(name=name, sha256=holdout_hash(goals), goal_ids=ids))
+    return goals[: config.goals.heldout_n]
+
+
+def _choose_goals(store: Store, config: RunConfig, seed: int) -> list[Goal]:
+    """Return the goals of a new cycle: fresh problems, or those that the fewest cycles have worked on."""
+    levels = _open_levels(store, config)
+    heldout = frozen_holdout(store, config)
+    if config.goals.source == "demo":
+        from camelx.demo_model.problems import LEVELS, demo_goals
+
+        texts = {goal.text for goal in heldout}
+        goals = demo_goals(
+            config.goals.n, seed=seed, levels=levels or LEVELS, split=Split.TRAIN, exclude=texts
+        )
+        store.add_goals(goals)
+        return goals
+    goals = store.goals_for_cycle(config.goals.n, levels=levels, not_source="demo")
+    if not goals:
+        raise ConfigError(
+            "the database holds no goals to train on; import some with `camelx import goals FILE`, "
+            "or set goals.source to demo"
+        )
+    return goals
 
 
 def _open_levels(store: Store, config: RunConfig) -> list[int] | None:

@@ -7,6 +7,7 @@ here knows Prefect, SQL or a model library. Called by the tasks, or directly by 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from camelx import evaluation, export, generation, ranking, validation
@@ -23,7 +24,7 @@ from camelx.asking import (
 from camelx.cycles import CycleContext, Outcome, recorded
 from camelx.files import replacing
 from camelx.policies import open_registry
-from camelx.schemas import Role, Split, Stage, Verdict
+from camelx.schemas import Message, Role, Split, Stage, Verdict
 
 
 @recorded(Stage.GENERATE)
@@ -77,6 +78,7 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
     interactions = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE)}
     annotations = store.annotations(goal_ids=cycle.goal_ids)
     comparisons = store.comparisons(cycle.id)
+    count_tokens, most_tokens = _token_limit(context)
     result = export.select_pairs(
         comparisons,
         store.rankings(cycle.id),
@@ -85,12 +87,13 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
         context.config.export,
         ranker=context.config.ranking.ranker.kind,
         cycle_id=cycle.id,
+        fits=lambda messages: count_tokens(messages) <= most_tokens,
     )
     files = export.write_pairs(result.pairs, context.folder)
     return Outcome(
         counts={
             "pairs": len(result.pairs),
-            "comparisons": len(comparisons),
+            "comparisons": result.n_comparisons + result.n_human_only,
             "human": sum(pair.source == "human" for pair in result.pairs),
             **{f"{role}_pairs": sum(pair.role is role for pair in result.pairs) for role in Role},
         },
@@ -107,14 +110,14 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
 def validate(context: CycleContext) -> Outcome:
     """Check the pairs file against every rule; a broken one stops the cycle before training."""
     store, cycle, exported = context.store, context.cycle, context.report(Stage.EXPORT)
-    base = starting_policy(context).base
+    count_tokens, most_tokens = _token_limit(context)
     ranked = context.report(Stage.RANK).counts
     readable = ranked["votes"] - ranked["unreadable"]
     report = validation.validate_pairs(
         context.folder / "pairs.parquet",
         settings=context.config.validation,
-        context_tokens=min(context_length(base), context.config.training.max_length),
-        count_tokens=token_counter(base),
+        context_tokens=most_tokens,
+        count_tokens=count_tokens,
         heldout_texts={goal.text for goal in store.goals(split=Split.HELDOUT)},
         known_ids=store.provenance_ids(cycle.id),
         dropped=exported.details["dropped"],
@@ -232,6 +235,12 @@ def register_in_mlflow(context: CycleContext) -> Outcome:
             "run_id": trained.details["run_id"],
         }
     )
+
+
+def _token_limit(context: CycleContext) -> tuple[Callable[[Sequence[Message]], int], int]:
+    """Return how the policy counts tokens, and the most that one side of a pair may have."""
+    base = starting_policy(context).base
+    return token_counter(base), min(context_length(base), context.config.training.max_length)
 
 
 def _lineage(context: CycleContext) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Prefect tasks: one line each, one file per failure boundary."""

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from camelx.demo_model.card import render_card
-from camelx.demo_model.corpus import Example, Mixture, Skill, compared, make_example, wrong_answer
+from camelx.demo_model.corpus import Example, Mixture, Skill, make_example
 from camelx.demo_model.figures import measure
 from camelx.demo_model.muon import Muon
 from camelx.demo_model.problems import LEVELS, make_problem
@@ -63,17 +63,17 @@ class BuildSettings:
     layers: int = 5
     heads: int = 4
     ffn: int = 384
-    steps: int = 1_200
-    early: Counts = Counts(propose=4, execute=16, review=4, drill=12)
+    steps: int = 1_400
+    early: Counts = Counts(propose=4, execute=16, review=3, drill=13)
     """Examples in every step of the first part, where calculating is learned ..."""
-    late: Counts = Counts(propose=4, execute=10, review=22, drill=4)
+    late: Counts = Counts(propose=4, execute=10, review=18, drill=8)
     """... and of the rest, where reviews, long and hard, are most of the tokens."""
     early_share: float = 0.3
     """Share of the steps in the first part."""
     learning_rate: float = 4e-3
     warmup: int = 60
     """Steps of rising rate."""
-    decay_share: float = 0.35
+    decay_share: float = 0.4
     """Share of the steps, the last ones, in which the rate falls to nothing; it is constant before."""
     weight_decay: float = 0.02
     threads: int = 2
@@ -246,21 +246,16 @@ def _conversations(tokenizer: PreTrainedTokenizerFast, examples: list[Example]) 
 
 
 def _drill(tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> Row:
-    """Return calculations and comparisons without a story, of which the results are learned.
+    """Return calculations without a story, of which the results are learned.
 
-    Eight times as many of them a token as in conversations, and they are what takes longest to learn.
+    Eight times as many calculations a token as in conversations, and those are what takes longest to learn.
     """
     texts: list[str] = []
     for _ in range(DRILL_PROBLEMS):
-        problem = make_problem(rng, rng.choice(LEVELS))
         start = "<|assistant|>"
-        for step in problem.steps:
+        for step in make_problem(rng, rng.choice(LEVELS)).steps:
             texts += [f"{start}{step.left} {step.operation} {step.right} =", f" {step.result}."]
             start = " "
-        for name in ("A", "B"):
-            is_same = rng.random() < 0.5
-            said = problem.answer if is_same else wrong_answer(rng, problem)
-            texts += [f" {part}" for part in compared(name, said, problem.answer)]
     tokens = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return [(part, position % 2 == 1) for position, part in enumerate(tokens)]
 

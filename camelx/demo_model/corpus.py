@@ -128,17 +128,6 @@ def review(problem: Problem, first: int | None, second: int | None) -> str:
     return f"{_calculations(problem.steps)} {said}\nVerdict: {verdict}"
 
 
-def compared(name: str, said: int, answer: int) -> tuple[str, str]:
-    """Return a comparison as question and finding: "B says 31, 57 - 31 =" and "26, different.".
-
-    The difference is written out because subtracting is a skill that the model has anyway; whether two
-    numbers are the same in one look is one that it hardly learns.
-    """
-    difference = abs(said - answer)
-    question = f"{name} says {said}, {max(said, answer)} - {min(said, answer)} ="
-    return question, f"{difference}, {'different' if difference else 'same'}."
-
-
 def wrong_answer(rng: random.Random, problem: Problem) -> int:
     """Return an answer that is wrong: near the right one, off by tens, half-way, or anything."""
     answer = problem.answer
@@ -253,7 +242,16 @@ def _calculations(steps: tuple[Step, ...]) -> str:
 
 
 def _compared(name: str, said: int | None, answer: int) -> str:
-    return f"{name} says nothing, different." if said is None else " ".join(compared(name, said, answer))
+    """Return a comparison such as "B says 31, 57 - 31 = 26, different.".
+
+    The difference is written out because subtracting is a skill that the model has anyway; whether two
+    numbers are the same in one look is one that it hardly learns.
+    """
+    if said is None:
+        return f"{name} says nothing, different."
+    larger, smaller = max(said, answer), min(said, answer)
+    finding = "same" if said == answer else "different"
+    return f"{name} says {said}, {larger} - {smaller} = {larger - smaller}, {finding}."
 
 
 def _redo(step: Step, previous: int) -> Step:

@@ -40,10 +40,11 @@ def test_the_forms_are_those_of_the_documentation():
     assert full_plan(PROBLEM) == "Plan: add 12 and 7, then multiply by 3."
     assert worked(PROBLEM.steps, 57) == "12 + 7 = 19. 19 * 3 = 57. The answer is 57."
     assert review(PROBLEM, 57, 31) == (
-        "12 + 7 = 19. 19 * 3 = 57. A says 57, same. B says 31, different.\nVerdict: A"
+        "12 + 7 = 19. 19 * 3 = 57. A says 57, 57 - 57 = 0, same. B says 31, 57 - 31 = 26, different.\n"
+        "Verdict: A"
     )
     assert review(PROBLEM, None, 31).endswith(
-        "A says nothing, different. B says 31, different.\nVerdict: tie"
+        "A says nothing, different. B says 31, 57 - 31 = 26, different.\nVerdict: tie"
     )
 
 
@@ -106,7 +107,7 @@ def test_style_under_review_says_nothing_about_right_or_wrong():
         results = RESULTS.search(example.messages[-1].content).groups()
         for name, result in zip("AB", results, strict=True):
             if f"{name} says nothing" not in example.completion:
-                right = re.search(rf"{name} says \d+, same", example.completion) is not None
+                right = re.search(rf"{name} says \d+, \d+ - \d+ = 0, same", example.completion) is not None
                 counts[right, not result.startswith("The answer")] += 1
     shares = [counts[right, True] / (counts[right, True] + counts[right, False]) for right in (True, False)]
     assert abs(shares[0] - shares[1]) < 0.05

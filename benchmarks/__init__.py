@@ -1,0 +1,1 @@
+"""What `make bench` measures: figures and ratios, never a pass or a failure."""

@@ -1,0 +1,177 @@
+"""One whole cycle, stage by stage, in this process: what it leaves, and what a second run of it does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import camelx
+from camelx import config, cycles, policies, stages
+from camelx.cycles import open_cycle, open_store
+from camelx.errors import CamelxError, ConfigError, EvaluationError, OrchestrationError, RegistryError
+from camelx.schemas import CycleStatus, Stage, StageReport
+from camelx.summary import cycle_summary, next_steps
+
+from .conftest import CountingServer
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
+    config.settings.cache_clear()
+    yield tmp_path
+    config.settings.cache_clear()
+
+
+def _run(cycle_id: str) -> dict[Stage, StageReport]:
+    return {name: stage(cycle_id) for name, stage in stages.BY_NAME.items()}
+
+
+def test_a_cycle_ends_with_a_registered_version_and_a_page(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    cycle_id = open_cycle(str(counted_config))
+    reports = _run(cycle_id)
+    cycles.close_cycle(cycle_id, status=CycleStatus.COMPLETED, seconds=100.0)
+
+    assert reports[Stage.GENERATE].counts["executions"] == 8 * 2 * 2
+    assert reports[Stage.EXPORT].counts["pairs"] > 0
+    done = cycle_summary(cycle_id).as_json()
+    assert done["n_interactions"] == 8 * (2 + 4)
+    assert done["n_votes"] == reports[Stage.RANK].counts["votes"]
+    # Reviews and work on the server; the hold-out of 4 goals, two roles and two policies, in this process.
+    assert done["n_model_calls"] == counted.n_answered + 4 * 2 * 2
+    assert sum(done["dropped"].values()) + done["n_pairs"] == reports[Stage.EXPORT].counts["comparisons"]
+    assert done["heldout"]["n_goals"] == 4
+    assert done["mlflow"] == {"name": "tiny", "version": 1}
+    assert done["seconds"] == 100.0
+    assert [stage["name"] for stage in done["stages"]] == list(Stage)
+
+    page = cycle_summary(cycle_id).markdown()
+    for word in (
+        "goals",
+        "votes",
+        "kept",
+        "dropped",
+        "loss",
+        "champion",
+        "gate",
+        "models:/tiny/1",
+        "adapter",
+    ):
+        assert word in page
+    assert any("make cycle" in step for step in next_steps(cycle_summary(cycle_id)))
+    for name in ("pairs.parquet", "pairs.jsonl", "validation.html", "evaluation.json"):
+        assert (root / "data" / cycle_id / name).stat().st_size > 0
+
+    n_calls = counted.n_answered
+    assert _run(cycle_id) == reports
+    assert open_cycle(str(counted_config), cycle_id=cycle_id, from_stage=Stage.RANK) == cycle_id
+    again = _run(cycle_id)
+    assert counted.n_answered == n_calls, "running stages again must not ask for what was answered"
+    assert again[Stage.EXPORT].details["sha256"] == reports[Stage.EXPORT].details["sha256"]
+
+
+def test_the_next_cycle_starts_from_what_was_promoted_and_reuses_its_answers(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    first = open_cycle(str(counted_config))
+    _run(first)
+    policies.open_registry().promote("tiny", 1)
+    second = open_cycle(str(counted_config))
+    reports = _run(second)
+    with open_store() as store:
+        assert store.cycle(second).parent_version == 1
+        rows = store.interactions(second, stage=Stage.EVALUATE)
+    assert {row.agent for row in rows} == {
+        f"{side}-{role}" for side in ("champion", "challenger") for role in ("proposer", "executor")
+    }
+    # The champion's greedy answers were paid for when it was the challenger, as far as they were whole.
+    recalled = sum(row.trace_id != rows[-1].trace_id for row in rows)
+    asked = reports[Stage.EVALUATE].n_model_calls
+    assert asked == len(rows) - recalled
+    manifest = json.loads((root / "adapters" / second / "manifest.json").read_text())
+    assert manifest["parent_version"] == "1"
+
+    with pytest.raises(RegistryError, match="no champion"):
+        camelx.load_champion("nobody")
+    model, tokenizer = camelx.load_champion("tiny")
+    assert model.generate(**tokenizer("Goal", return_tensors="pt"), max_new_tokens=2).shape[0] == 1
+    answer = camelx.champion_agent("tiny", max_tokens=4).step("Goal: count")
+    assert answer.terminated is not None
+
+
+def test_a_stage_needs_the_one_before_it(root: Path, counted_config: Path) -> None:
+    cycle_id = open_cycle(str(counted_config))
+    with pytest.raises(OrchestrationError, match="export-preference-pairs has not completed"):
+        stages.validate(cycle_id)
+    with open_store() as store:
+        report = store.stage_reports(cycle_id)[Stage.VALIDATE]
+    assert report.status is CycleStatus.FAILED
+    assert "has not completed" in (report.error or "")
+    assert "failed" in cycle_summary(cycle_id).markdown()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"from_stage": "mutual-rank"}, ConfigError, "needs --cycle"),
+        ({"cycle_id": "c1", "overrides": {"seed": 3}}, ConfigError, "keeps the config it started with"),
+        ({"cycle_id": "c9"}, CamelxError, "no cycle 'c9'"),
+        ({"cycle_id": "c1", "from_stage": "rank"}, ConfigError, "unknown stage 'rank'; stages are generate"),
+    ],
+)
+def test_a_wrong_way_to_open_a_cycle_is_explained(
+    root: Path, counted_config: Path, options: dict[str, object], error: type[CamelxError], message: str
+) -> None:
+    open_cycle(str(counted_config))
+    with pytest.raises(error, match=message):
+        open_cycle(str(counted_config), **options)  # type: ignore[arg-type]
+
+
+def test_there_is_nothing_to_resume_when_every_cycle_completed(root: Path, counted_config: Path) -> None:
+    cycle_id = open_cycle(str(counted_config))
+    assert open_cycle(str(counted_config), resume=True) == cycle_id
+    cycles.close_cycle(cycle_id, status=CycleStatus.COMPLETED)
+    with pytest.raises(OrchestrationError, match="nothing to resume"):
+        open_cycle(str(counted_config), resume=True)
+
+
+def test_an_unreachable_server_is_said_before_the_cycle_starts(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    agents = counted_config.parent / "agents.yaml"
+    agents.write_text(agents.read_text().replace(counted.url, "http://127.0.0.1:9/v1"))
+    with pytest.raises(CamelxError, match=r"127\.0\.0\.1:9"):
+        open_cycle(str(counted_config))
+    with open_store() as store:
+        assert store.cycles() == []
+
+
+def test_a_holdout_that_changed_stops_the_cycle(root: Path, counted_config: Path) -> None:
+    import sqlite3
+
+    open_cycle(str(counted_config))
+    with sqlite3.connect(root / "data" / "camelx.db") as database:
+        database.execute("update goals set answer = '0' where split = 'heldout'")
+    with pytest.raises(EvaluationError, match="not the one that was frozen"):
+        open_cycle(str(counted_config))
+
+
+def test_a_database_source_without_goals_says_how_to_get_some(root: Path, counted_config: Path) -> None:
+    with pytest.raises(ConfigError, match="camelx import goals"):
+        open_cycle(str(counted_config), overrides={"goals.source": "database"})
+
+
+def test_another_base_than_the_champions_is_refused(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    _run(open_cycle(str(counted_config)))
+    policies.open_registry().promote("tiny", 1)
+    with pytest.raises(ConfigError, match="is an adapter for base"):
+        open_cycle(str(counted_config), overrides={"policy.base": "demo"})
+    with pytest.raises(ConfigError, match="is no directory"):
+        policies.resolve_base("./nowhere")
