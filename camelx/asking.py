@@ -229,7 +229,7 @@ def _recall(
     by_work = {
         (row.goal_id, row.role): row
         for label in known_as
-        for row in context.store.answers_of(policy.base, label, stage=Stage.EVALUATE, goal_ids=ids)
+        for row in context.store.answers_of(policy.label, label, stage=Stage.EVALUATE, goal_ids=ids)
         if row.is_finished
     }
     taken: list[Interaction] = []

@@ -42,8 +42,10 @@ def test_a_cycle_ends_with_a_registered_version_and_a_page(
     done = cycle_summary(cycle_id).as_json()
     assert done["n_interactions"] == 8 * (2 + 4)
     assert done["n_votes"] == reports[Stage.RANK].counts["votes"]
-    # Reviews and work on the server; the hold-out of 4 goals, two roles and two policies, in this process.
-    assert done["n_model_calls"] == counted.n_answered + 4 * 2 * 2
+    with open_store() as store:
+        evaluated = store.interactions(cycle_id, stage=Stage.EVALUATE)
+    assert len(evaluated) >= 4 * 2, "at least a proposal of each policy for each goal"
+    assert done["n_model_calls"] == counted.n_answered + len(evaluated)
     assert sum(done["dropped"].values()) + done["n_pairs"] == reports[Stage.EXPORT].counts["comparisons"]
     assert done["heldout"]["n_goals"] == 4
     assert done["mlflow"] == {"name": "tiny", "version": 1}
@@ -78,21 +80,21 @@ def test_a_cycle_ends_with_a_registered_version_and_a_page(
 def test_the_next_cycle_starts_from_what_was_promoted_and_reuses_its_answers(
     root: Path, counted: CountingServer, counted_config: Path
 ) -> None:
-    first = open_cycle(str(counted_config))
+    on_demo = {"policy.base": "demo", "training.max_length": 256}
+    first = open_cycle(str(counted_config), overrides=on_demo)
     _run(first)
     policies.open_registry().promote("tiny", 1)
-    second = open_cycle(str(counted_config))
+    second = open_cycle(str(counted_config), overrides=on_demo)
     reports = _run(second)
     with open_store() as store:
-        assert store.cycle(second).parent_version == 1
-        rows = store.interactions(second, stage=Stage.EVALUATE)
+        cycle, rows = store.cycle(second), store.interactions(second, stage=Stage.EVALUATE)
+    assert cycle.parent_version == 1
     assert {row.agent for row in rows} == {
         f"{side}-{role}" for side in ("champion", "challenger") for role in ("proposer", "executor")
     }
-    # The champion's greedy answers were paid for when it was the challenger, as far as they were whole.
-    recalled = sum(row.trace_id != rows[-1].trace_id for row in rows)
-    asked = reports[Stage.EVALUATE].n_model_calls
-    assert asked == len(rows) - recalled
+    # The champion's greedy answers were paid for when it was the challenger.
+    assert {row.agent.split("-")[0] for row in rows if row.trace_id == cycle.trace_id} == {"challenger"}
+    assert reports[Stage.EVALUATE].n_model_calls == len(rows) / 2
     manifest = json.loads((root / "adapters" / second / "manifest.json").read_text())
     assert manifest["parent_version"] == "1"
 
