@@ -61,11 +61,11 @@ class Example:
 class Mixture:
     """How often the text does what. Shares are probabilities; a triple holds one for each level."""
 
-    full_plan: tuple[float, float, float] = (0.50, 0.47, 0.44)
+    full_plan: tuple[float, float, float] = (0.54, 0.52, 0.50)
     """Share of plans that name the steps."""
-    worked_on_full_plan: tuple[float, float, float] = (0.66, 0.64, 0.62)
+    worked_on_full_plan: tuple[float, float, float] = (0.71, 0.69, 0.67)
     worked_on_jump_plan: float = 0.12
-    worked_directly: tuple[float, float, float] = (0.50, 0.47, 0.44)
+    worked_directly: tuple[float, float, float] = (0.54, 0.52, 0.50)
     """Share of worked solutions where there is no plan at all."""
     spread: float = 0.13
     """Openings lie this much above or below the shares: text on some subjects is better than on others."""
@@ -158,7 +158,7 @@ def wrong_steps(rng: random.Random, problem: Problem) -> tuple[Step, ...]:
 
 
 def _propose(rng: random.Random, problem: Problem, mixture: Mixture) -> Example:
-    share = mixture.full_plan[problem.level - 1] + _offset(problem.opening, 5, mixture)
+    share = mixture.full_plan[problem.level - 1] + _offset(problem.opening, 4, mixture)
     plan = full_plan(problem) if rng.random() < share else JUMP_PLAN
     messages = proposal_messages(_system(rng, PROPOSER_SYSTEM, mixture), problem.text)
     return Example(Skill.PROPOSE, messages, plan)
@@ -168,7 +168,7 @@ def _execute(rng: random.Random, problem: Problem, mixture: Mixture) -> Example:
     level = problem.level - 1
     plan: str | None
     if rng.random() < mixture.direct:
-        plan, share = None, mixture.worked_directly[level] + _offset(problem.opening, 5, mixture)
+        plan, share = None, mixture.worked_directly[level] + _offset(problem.opening, 4, mixture)
     elif rng.random() < 0.3:
         plan, share = JUMP_PLAN, mixture.worked_on_jump_plan
     else:
@@ -220,7 +220,7 @@ def _system(rng: random.Random, usual: str, mixture: Mixture) -> str:
 def _offset(opening: int, stride: int, mixture: Mixture) -> float:
     """Return how far the text on problems with this opening is from the average share.
 
-    Two openings in five lie above for stride 5, two in three for stride 3, so that the two are independent.
+    Half of the openings lie above for stride 4, two in three for stride 3, so that the two are independent.
     """
     return mixture.spread if opening % stride < 2 else -mixture.spread
 
