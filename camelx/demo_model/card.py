@@ -47,7 +47,7 @@ On {n_goals} held-out problems, a third of each level, through plan and executio
 {figures}
 
 ## Limits
-Whole numbers up to about 300, its own {n_sentences} kinds of sentences, English only. No knowledge, no safety
+Whole numbers up to about 200, its own {n_sentences} kinds of sentences, English only. No knowledge, no safety
 training: its replies mean nothing outside these problems.
 
 ## Files
