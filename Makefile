@@ -4,6 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # Installed packages are compiled once; a machine that forbids writing bytecode would compile at each start.
 unexport PYTHONDONTWRITEBYTECODE
+# The databases of camelx and of its Prefect server, for which a first cycle would wait; it may fail.
+PREPARE = $(BIN)/camelx db upgrade --prefect >/dev/null 2>&1 || \
+	echo "The databases could not be prepared; the first cycle will do it, or say why (camelx doctor)"
 
 .DEFAULT_GOAL := help
 .PHONY: help cycle test test-all serve check bench clean
@@ -43,9 +46,11 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing camelx into $(VENV) (once, a few minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@$(PREPARE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing camelx and its test tools into $(VENV) (once, a few minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PREPARE)
 	@touch $@ $(VENV)/.installed

@@ -10,6 +10,8 @@ from pathlib import Path
 
 CAMELX = str(Path(sys.executable).parent / "camelx")
 ROOT = Path(__file__).parents[1]
+FITTING = ("--set", "training.max_length=1024")
+"""The answers are longer than those of the demo model, whose context is as long."""
 
 
 def main() -> None:
@@ -22,7 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         environment = os.environ | {"CAMELX_ROOT": root}
         start = time.perf_counter()
-        imported = _camelx(environment, "import", "rounds", str(path), "--json")
+        imported = _camelx(environment, "import", "rounds", str(path), *FITTING, "--json")
         sys.stdout.write(f"import           {time.perf_counter() - start:6.1f} s\n")
         code = (
             "import sys; from camelx.offline import turn_off_telemetry; turn_off_telemetry()\n"
@@ -32,7 +34,7 @@ def main() -> None:
             "    print(f'{stage:<24}{r.seconds:6.1f} s', dict(r.counts))"
         )
         subprocess.run(
-            [sys.executable, "-c", code, imported["cycle_id"]], env=environment, cwd=ROOT, check=False
+            [sys.executable, "-c", code, imported["cycle_id"]], env=environment, cwd=ROOT, check=True
         )
         sys.stdout.write(
             f"all              {time.perf_counter() - start:6.1f} s, processes and imports included\n"

@@ -42,7 +42,7 @@ def champion_policy(config: RunConfig) -> tuple[AdapterVersion | None, PolicyMod
     """Return the registered champion (None: there is none yet) and the policy that it makes.
 
     Raises:
-        ConfigError: The champion was trained on another base than the config's.
+        ConfigError: The champion was trained on another base than the config's, or that base has changed.
     """
     champion = open_registry().champion(config.policy.name)
     if champion is not None and champion.base != config.policy.base:
@@ -50,7 +50,10 @@ def champion_policy(config: RunConfig) -> tuple[AdapterVersion | None, PolicyMod
             f"champion {champion.label} is an adapter for base {champion.base!r}, the config says "
             f"{config.policy.base!r}; change policy.base back, or policy.name to start a new line"
         )
-    return champion, policy_of(config, champion)
+    policy = policy_of(config, champion)
+    if champion is not None:
+        _check_base(champion, policy.base)
+    return champion, policy
 
 
 def parent_policy(config: RunConfig, version: int | None) -> PolicyModel:
@@ -76,6 +79,7 @@ def load_champion(name: str = "camelx-policy", *, device: str = "auto") -> tuple
         device: "auto" takes a GPU where there is one; else a PyTorch device.
 
     Raises:
+        ConfigError: The base model has changed since the champion was trained.
         RegistryError: Nothing has been promoted under that name.
     """
     from camelx.agents import open_model
@@ -86,7 +90,7 @@ def load_champion(name: str = "camelx-policy", *, device: str = "auto") -> tuple
 def champion_agent(
     name: str = "camelx-policy", *, system: str | None = None, max_tokens: int = 256, temperature: float = 0.0
 ) -> ChatAgent:
-    """Return a CAMEL ChatAgent on the champion: `champion_agent().step("...")` answers.
+    """Return a CAMEL ChatAgent on the champion: `champion_agent().step("Goal: ...")` answers.
 
     Args:
         name: The registered model's name.
@@ -95,6 +99,7 @@ def champion_agent(
         temperature: 0 is greedy.
 
     Raises:
+        ConfigError: The base model has changed since the champion was trained.
         RegistryError: Nothing has been promoted under that name.
     """
     from camelx.agents import camel_agent
@@ -116,6 +121,19 @@ def _champion(name: str) -> PolicyModel:
             f"model {name!r} has no champion in {settings().resolved_mlflow_uri}; run `camelx cycle`, "
             "or `camelx promote VERSION`"
         )
-    return PolicyModel(
-        base=resolve_base(champion.base), adapter=champion.path, adapter_version=champion.label
-    )
+    base = resolve_base(champion.base)
+    _check_base(champion, base)
+    return PolicyModel(base=base, adapter=champion.path, adapter_version=champion.label)
+
+
+def _check_base(version: AdapterVersion, base: str) -> None:
+    """Check that the base's weights are those that the adapter was trained on, "demo" included."""
+    from camelx.training import base_sha256
+
+    trained_on = version.tags.get("base_sha256")
+    if trained_on is not None and trained_on != (found := base_sha256(base)):
+        raise ConfigError(
+            f"{version.label} was trained on base {version.base!r} with weights {trained_on[:12]}, the "
+            f"weights there now are {found[:12]}: bring the old ones back, or give policy.name a new name "
+            "to start a new line"
+        )

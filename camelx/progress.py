@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """One report: `done` of `total` items of a stage, or a metric of a training step."""
+    """One report: `done` of `total` items of a stage."""
 
     cycle_id: str
     stage: str

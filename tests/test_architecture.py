@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(
-    path for room in ("camelx", "flows", "tasks") for path in (ROOT / room).rglob("*.py") if path.stat().st_size
+    path
+    for room in ("camelx", "flows", "tasks")
+    for path in (ROOT / room).rglob("*.py")
+    if path.stat().st_size
 )
 OWNERS = {
     "camel": "camelx/agents",
@@ -21,7 +24,17 @@ OWNERS = {
     "trl": "camelx/training",
     "alembic": "camelx/storage",
 }
-HEAVY = ("torch", "transformers", "gradio", "mlflow", "great_expectations", "camel", "prefect", "datasets", "trl")
+HEAVY = (
+    "torch",
+    "transformers",
+    "gradio",
+    "mlflow",
+    "great_expectations",
+    "camel",
+    "prefect",
+    "datasets",
+    "trl",
+)
 
 
 def _imports(path: Path) -> set[str]:
@@ -63,7 +76,9 @@ def test_a_library_is_imported_in_its_room_alone(library: str) -> None:
 @pytest.mark.parametrize("module", ["camelx", "camelx.config", "camelx.schemas", "camelx.cli"])
 def test_importing_it_loads_no_heavy_library(module: str) -> None:
     code = f"import sys, {module}; print(*sorted(set(sys.modules) & set({HEAVY!r})))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert loaded.stdout.split() == []
 
 

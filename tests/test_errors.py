@@ -5,9 +5,11 @@ from camelx.errors import AgentError, CamelxError, ConfigError, boundary
 
 
 def test_boundary_converts_a_foreign_exception_and_keeps_its_cause() -> None:
-    with pytest.raises(AgentError, match="reply of agent 'critic' failed: ValueError: odd") as caught:
-        with boundary(AgentError, "reply of agent 'critic'"):
-            raise ValueError("odd")
+    with (
+        pytest.raises(AgentError, match="reply of agent 'critic' failed: ValueError: odd") as caught,
+        boundary(AgentError, "reply of agent 'critic'"),
+    ):
+        raise ValueError("odd")
     assert isinstance(caught.value.__cause__, ValueError)
 
 

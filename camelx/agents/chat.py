@@ -32,13 +32,6 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL, which PostgreSQL refuses, and lone surrogates, which have no UTF-8."""
 
 
-@dataclass
-class Meter:
-    """Calls made to backends, retries counted."""
-
-    n_calls: int = 0
-
-
 class LeanChatAgent(ChatAgent):  # type: ignore[misc]  # camel has no types
     """A ChatAgent for a single step: no stack inspection, no retries and no memory of its own."""
 
@@ -71,7 +64,6 @@ class BackendAgent:
     samples: int
     backend: Any = field(repr=False)
     """A CAMEL model backend."""
-    meter: Meter = field(repr=False)
     retry: RetryConfig = NO_RETRY
     timeout_s: float | None = None
     """Seconds for one call; None: as long as it takes."""
@@ -100,7 +92,6 @@ class BackendAgent:
     async def _retried(self, attempts: AsyncRetrying, messages: Sequence[Message]) -> Any:
         async for attempt in attempts:
             with attempt:
-                self.meter.n_calls += 1
                 agent, last = chat_agent(self.backend, messages, timeout_s=self.timeout_s)
                 return await agent.astep(last)
         raise AssertionError("tenacity ends by an answer or an exception")

@@ -32,8 +32,10 @@ def check_team(config: AgentsConfig, policy: PolicyModel) -> None:
     for name in sorted({agent.backend for agent in config.agents}):
         try:
             _check(config.backends[name], policy)
-        except (ConfigError, AgentError) as e:
-            raise type(e)(f"backend {name!r}: {e}") from e
+        except ConfigError as e:
+            raise ConfigError(f"backend {name!r}: {e}") from e
+        except AgentError as e:
+            raise AgentError(f"backend {name!r}: {e}", retryable=e.retryable) from e
 
 
 def _check(config: BackendConfig, policy: PolicyModel) -> None:

@@ -3,7 +3,7 @@
 Why not `model.generate`: rows that have ended leave the batch here (there they cost whole steps until the
 longest ends), the key-value cache grows in blocks instead of being copied at each token, and each row has its
 own temperature, top-p, token limit and random stream, so that the same request and seed give the same answer
-alone and in any batch.
+alone and in any batch, but for what rounding makes of padding.
 
 Called by `camelx.agents.engine`, in its worker thread.
 """

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
 import threading
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from camelx.agents.decoding import Completion, Request, decode
+from camelx.agents.loading import ChatFormat
 from camelx.errors import AgentError, boundary
 from camelx.schemas import Message
 
@@ -42,10 +42,10 @@ class Engine:
         self.seconds = 0.0
         """Wall time inside generate calls so far."""
         self._model, self._tokenizer, self._max_batch = model, tokenizer, max_batch
+        self._chat = ChatFormat(tokenizer)
         self._waiting: list[_Waiting] = []
         self._collector: asyncio.Task[None] | None = None
         self._eos_ids = _eos_ids(model, tokenizer)
-        self._control = _control_tokens(tokenizer)
         # The same prompt is counted, then asked for, often several times.
         self._encoded = functools.lru_cache(maxsize=4096)(self._encode)
 
@@ -140,14 +140,8 @@ class Engine:
         finally:
             self.seconds += time.perf_counter() - started
 
-    def _disarmed(self, content: str) -> str:
-        """Return the content with its control tokens broken by a space: data must not open a turn."""
-        return self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", content)
-
     def _encode(self, turns: tuple[tuple[str, str], ...]) -> tuple[int, ...]:
-        conversation = [{"role": role, "content": self._disarmed(content)} for role, content in turns]
-        text = self._tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
-        return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return tuple(self._chat.tokens(turns, add_generation_prompt=True))
 
 
 _lock = threading.Lock()
@@ -170,14 +164,6 @@ def _resolve(future: asyncio.Future[Completion], answer: Completion) -> None:
 def _reject(future: asyncio.Future[Completion], error: AgentError) -> None:
     if not future.done():
         future.set_exception(error)
-
-
-def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
-    """Return a pattern of the texts that the tokenizer reads as control tokens."""
-    special = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
-    special |= set(tokenizer.all_special_tokens)
-    longest_first = sorted((text for text in special if len(text) > 1), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> list[int]:

@@ -87,13 +87,15 @@ def api_key(variable: str | None) -> str | None:
     """Return the key that the environment variable holds; None where no variable is named.
 
     Raises:
-        ConfigError: The variable is not set.
+        ConfigError: The variable is not set, or can't be sent in a header.
     """
     if variable is None:
         return None
-    key = os.environ.get(variable)
+    key = os.environ.get(variable, "").strip()  # a key read from a file brings a line feed along
     if not key:
         raise ConfigError(f"environment variable {variable}, named by api_key_env, is not set; export it")
+    if not (key.isascii() and key.isprintable()):  # HTTP clients would show it in their error
+        raise ConfigError(f"environment variable {variable} holds characters that no key has; export it anew")
     return key
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from camelx.agents.policy import PolicyModel, check_files
 from camelx.errors import AgentError, boundary
+from camelx.prompts import control_pattern, disarmed
 from camelx.schemas import Message
 
 
@@ -44,7 +45,29 @@ def open_model(policy: PolicyModel, *, device: str = "auto", dtype: str = "auto"
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, str(policy.adapter)).merge_and_unload()
-    return model.to(device).eval(), open_tokenizer(policy.base)
+    with boundary(AgentError, f"moving model {policy.base!r} to {device}"):
+        model = model.to(device).eval()
+    return model, open_tokenizer(policy.base)
+
+
+class ChatFormat:
+    """A tokenizer's chat template, with the control tokens in what the turns say broken."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer, self._control = tokenizer, control_pattern(tokenizer)
+
+    def tokens(self, turns: Iterable[tuple[str, str]], *, add_generation_prompt: bool) -> list[int]:
+        """Return the tokens of the turns, each (role, content).
+
+        Args:
+            turns: The conversation.
+            add_generation_prompt: Whether to end where the assistant begins to speak.
+        """
+        conversation = [{"role": role, "content": disarmed(said, self._control)} for role, said in turns]
+        text = self._tokenizer.apply_chat_template(
+            conversation, tokenize=False, add_generation_prompt=add_generation_prompt
+        )
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 @functools.lru_cache(maxsize=8)
@@ -65,11 +88,9 @@ def open_tokenizer(base: str) -> Any:
 
 def token_counter(base: str) -> Callable[[Sequence[Message]], int]:
     """Return a function that counts the tokens of a conversation in the base's own chat template."""
-    tokenizer = open_tokenizer(base)
+    chat = ChatFormat(open_tokenizer(base))
 
     def count(messages: Sequence[Message]) -> int:
-        turns = [{"role": m.role, "content": m.content} for m in messages]
-        text = tokenizer.apply_chat_template(turns, tokenize=False)
-        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(chat.tokens(((m.role, m.content) for m in messages), add_generation_prompt=False))
 
     return count

@@ -42,9 +42,11 @@ def policy_for(backend: TransformersBackendConfig, policy: PolicyModel) -> Polic
     The champion is an adapter for the policy's base; a backend on another base gets none of it.
 
     Raises:
-        AgentError: The adapter names a directory that does not exist.
+        ConfigError: The adapter names a directory that does not exist.
     """
-    base = {"policy": policy.base, "demo": str(DEMO_DIR)}.get(backend.model, backend.model)
+    base = {"policy": policy.base, "demo": str(DEMO_DIR)}.get(backend.model)
+    if base is None:  # a directory is written out as the policy's base is: "./model" may be the same
+        base = str(Path(backend.model).resolve()) if Path(backend.model).is_dir() else backend.model
     if backend.adapter == "champion":
         return policy if base == policy.base else PolicyModel(base)
     if backend.adapter == "none":

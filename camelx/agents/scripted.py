@@ -33,7 +33,7 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
         ConfigError: The file can't be read, or a line is no such rule; the message names file and line.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")  # splitlines would also split at U+2028 within a text
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError(f"script {path} can't be read: {e}") from e
     return tuple(_rule(line, f"{path}:{n}") for n, line in enumerate(lines, 1) if line.strip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, assert_never
 
-from camelx.agents.chat import BackendAgent, Meter
+from camelx.agents.chat import BackendAgent
 from camelx.agents.factory import camel_backend, openai_backend, openai_client
 from camelx.agents.policy import PolicyModel, policy_for
 from camelx.agents.retrying import NO_RETRY
@@ -76,7 +76,6 @@ class Team:
     def __init__(self, config: AgentsConfig, policy: PolicyModel, *, concurrency: int) -> None:
         """Load the models and make the agents; see `open_team`."""
         self._config, self._policy, self._concurrency = config, policy, concurrency
-        self._meter = Meter()
         self._engines: dict[_Shared, Engine] = {}
         self._clients: dict[str, Any] = {}
         self._agents = {c.name: self._made(c, c.role, c.system, c.sampling) for c in config.agents}
@@ -105,11 +104,6 @@ class Team:
         """Seconds inside generate calls of in-process models."""
         return sum(engine.seconds for engine in self._engines.values())
 
-    @property
-    def n_model_calls(self) -> int:
-        """Calls made to backends, retries counted."""
-        return self._meter.n_calls
-
     async def aclose(self) -> None:
         """Close the connections to model servers."""
         for client in self._clients.values():
@@ -133,7 +127,6 @@ class Team:
                 system=system,
                 samples=c.samples,
                 backend=backend,
-                meter=self._meter,
                 **facts,
             )
             for name in names

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import sys
 
+from dotenv import load_dotenv
+
 from camelx.offline import turn_off_telemetry
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # All of .env, for Prefect and the keys of model servers too: `Settings` would take CAMELX_* alone.
+    load_dotenv(".env")
     turn_off_telemetry()
     from typer.main import get_command
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -12,15 +11,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camelx.cli.failures import say
-from camelx.cli.output import all_on_stderr, print_json, print_table, show_logs, shown_progress
-from camelx.errors import CamelxError, ConfigError, OrchestrationError
+from camelx.cli.failures import interrupt_on_sigterm, say
+from camelx.cli.output import (
+    ProgressView,
+    all_on_stderr,
+    page_console,
+    print_json,
+    print_table,
+    show_logs,
+    shown_progress,
+)
+from camelx.errors import ConfigError, OrchestrationError
 
 if TYPE_CHECKING:
-    from camelx.orchestration.server import PrefectServer
     from camelx.summary import CycleSummary
 
 FLOW = "flows.self_improvement.self_improvement"
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the config.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else, on stdout.")]
 
 
@@ -36,13 +45,12 @@ def cycle(
     resume: Annotated[bool, typer.Option(help="Go on with the latest cycle that did not complete.")] = False,
     goals: Annotated[int | None, typer.Option(help="Short for --set goals.n=N.")] = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set seed=N.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the config.")
-    ] = None,
+    set_: Set = None,
     as_json: Json = False,
 ) -> None:
     """Run one self-improvement cycle, or what is left of one."""
-    overrides = _overrides(set_ or [], goals, seed) or None
+    short = {"goals.n": goals, "seed": seed}
+    overrides = parsed_overrides(set_) | {key: n for key, n in short.items() if n is not None} or None
     parameters = {
         "config": str(config),
         "cycle_id": cycle_id,
@@ -52,12 +60,16 @@ def cycle(
     }
     if cycle_id is None and not resume:
         _check_config(config, overrides)
-    with all_on_stderr() if as_json else nullcontext():
-        summary, error = _run(parameters)
-    if summary is not None:
-        print_json(summary.as_json()) if as_json else print_summary(summary)
-    if error is not None:
-        raise error
+    view: ProgressView | None = None
+    try:
+        with all_on_stderr() if as_json else nullcontext(), shown_progress() as view:
+            _run(parameters)
+    finally:
+        # However the cycle ended, Ctrl-C included: what it did so far is worth its page.
+        if view is not None and view.cycle_id is not None:
+            show(view.cycle_id, as_json)
+    if view.cycle_id is None:
+        raise OrchestrationError("the flow ended without a cycle; see its run in the Prefect UI")
 
 
 def cycles(as_json: Json = False) -> None:
@@ -66,7 +78,7 @@ def cycles(as_json: Json = False) -> None:
     from camelx.summary import cycle_summary
 
     with open_store() as store:
-        summaries = [cycle_summary(known.id) for known in store.cycles()]
+        summaries = [cycle_summary(known.id) for known in reversed(store.cycles())]
     if as_json:
         print_json([summary.as_json() for summary in summaries])
         return
@@ -86,15 +98,12 @@ def show(cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")], as_json: Jso
 
 def print_summary(summary: CycleSummary) -> None:
     """Write a cycle's page, with what can be done next, to stdout."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from camelx.summary import next_steps
 
-    console = Console(highlight=False)
-    # Paths must survive a pipe whole; a terminal wraps them itself.
-    console.width = console.width if console.is_terminal else 1_000
+    console = page_console()
     console.print(Text(f"Cycle {summary.cycle.id}: {summary.cycle.status}", style="bold"))
     for title, rows in summary.sections():
         if rows:
@@ -110,40 +119,25 @@ def print_summary(summary: CycleSummary) -> None:
         console.print(Text(f"  {step}"))
 
 
-def _run(parameters: dict[str, Any]) -> tuple[CycleSummary | None, CamelxError | None]:
-    """Run the flow; give the cycle's summary (None: none was opened) and the error that ended it."""
+def _run(parameters: dict[str, Any]) -> None:
+    """Run the flow in this process."""
     from camelx.config import settings
     from camelx.orchestration.server import prefect_server, warm_up
 
     started = _process_start()
-    _stop_on_sigterm()
+    interrupt_on_sigterm()
     sys.path.insert(0, str(Path.cwd()))
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "camelx")
     if os.environ.get("CAMELX_TRACEBACK") != "1":
         # Prefect prints a traceback for every failed run; its UI keeps it, a terminal need not show it.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    with prefect_server(settings()) as server, shown_progress() as view:
+    with prefect_server(settings()) as server:
         warm_up(server)
         show_logs("WARNING" if sys.stderr.isatty() else settings().log_level)
         say(f"the Prefect UI is at {server.ui_url} while this runs")
-        error = _flow_error(parameters, server, started)
-    if view.cycle_id is None:
-        if error is not None:
-            raise error
-        raise OrchestrationError("the flow ended without a cycle; see its run in the Prefect UI")
-    from camelx.summary import cycle_summary
+        from camelx.orchestration.runs import run_flow
 
-    return cycle_summary(view.cycle_id), error
-
-
-def _flow_error(parameters: dict[str, Any], server: PrefectServer, started: datetime) -> CamelxError | None:
-    from camelx.orchestration.runs import run_flow
-
-    try:
         run_flow(FLOW, parameters, server, started=started)
-    except CamelxError as e:
-        return e
-    return None
 
 
 def _check_config(config: Path, overrides: dict[str, Any] | None) -> None:
@@ -151,17 +145,23 @@ def _check_config(config: Path, overrides: dict[str, Any] | None) -> None:
     from camelx.config import load_config
     from camelx.offline import let_hub_answer
 
-    base = load_config(config, overrides).policy.base
-    if base != "demo" and not Path(base).is_dir():
+    run = load_config(config, overrides)
+    named = {run.policy.base, *(b.model for b in run.agents.backends.values() if b.kind == "transformers")}
+    if any(not Path(name).is_dir() for name in named - {"demo", "policy"}):
         let_hub_answer()
 
 
-def _overrides(pairs: list[str], goals: int | None, seed: int | None) -> dict[str, Any]:
+def parsed_overrides(pairs: list[str] | None) -> dict[str, Any]:
+    """Return the values of --set by dotted key.
+
+    Raises:
+        ConfigError: One is not KEY=VALUE, or its value is not YAML.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     overrides: dict[str, Any] = {}
-    for pair in pairs:
+    for pair in pairs or []:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {pair!r}: expected KEY=VALUE, such as goals.n=50")
@@ -169,10 +169,6 @@ def _overrides(pairs: list[str], goals: int | None, seed: int | None) -> dict[st
             overrides[key] = YAML(typ="safe").load(value)
         except YAMLError as e:
             raise ConfigError(f"--set {key}: the value {value!r} is not valid YAML") from e
-    if goals is not None:
-        overrides["goals.n"] = goals
-    if seed is not None:
-        overrides["seed"] = seed
     return overrides
 
 
@@ -180,17 +176,6 @@ def _process_start() -> datetime:
     import psutil
 
     return datetime.fromtimestamp(psutil.Process().create_time(), UTC)
-
-
-def _stop_on_sigterm() -> None:
-    """Let SIGTERM end a run as Ctrl-C does: the cycle is closed and can be resumed."""
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    # A shell starts background jobs with SIGINT ignored; camelx is to be stopped by it there too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _row(summary: CycleSummary) -> tuple[Any, ...]:

@@ -67,6 +67,7 @@ def _machine() -> Iterator[Finding]:
     from camelx.config import settings
 
     root = settings().root.resolve()
+    root = next(folder for folder in (root, *root.parents) if folder.exists())
     free_gb = shutil.disk_usage(root).free / 1e9
     yield Finding("disk", "ok" if free_gb > _LOW_DISK_GB else "wrong", f"{free_gb:.1f} GB free at {root}")
     threads = os.environ.get("OMP_NUM_THREADS", "not set: PyTorch takes all cores")
@@ -103,8 +104,7 @@ def _checked(what: str, check: Callable[[], str]) -> Finding:
 
 
 def _database() -> str:
-    from camelx.cli.database import without_password
-    from camelx.config import settings
+    from camelx.config import settings, without_password
     from camelx.storage import database_revision
 
     url = settings().resolved_database_url
@@ -114,14 +114,14 @@ def _database() -> str:
 
 
 def _registry(config: Path) -> str:
-    from camelx.config import load_config, settings
+    from camelx.config import load_config, settings, without_password
     from camelx.policies import open_registry
 
     uri, name = settings().resolved_mlflow_uri, load_config(config).policy.name
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return f"{uri}: not there yet, the first cycle makes it"
     champion = open_registry().champion(name)
-    return f"{uri}: champion {champion.label if champion else 'none yet'}"
+    return f"{without_password(uri)}: champion {champion.label if champion else 'none yet'}"
 
 
 def _backends(config: Path) -> str:

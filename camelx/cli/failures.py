@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import time
 import traceback
@@ -27,7 +28,9 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            say("interrupted; what was answered is kept, `camelx cycle --resume` goes on where it stopped")
+            say(
+                "interrupted; `camelx cycle --resume` goes on where a cycle stopped, nothing answered is lost"
+            )
             raise typer.Exit(INTERRUPTED) from None
         except (CamelxError, OSError) as e:
             if os.environ.get("CAMELX_TRACEBACK") == "1":
@@ -39,6 +42,17 @@ class Commands(TyperGroup):
                 raise
             say(str(e))
             raise typer.Exit(e.exit_code) from e
+
+
+def interrupt_on_sigterm() -> None:
+    """Let SIGTERM end a command as Ctrl-C does: a cycle is closed and can be resumed, services stop."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    # A shell starts background jobs with SIGINT ignored; camelx is to be stopped by it there too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def say(message: str) -> None:
@@ -66,7 +80,11 @@ def write_traceback(kind: type[BaseException], error: BaseException, trace: Trac
 
 
 def _is_full_disk(error: BaseException) -> bool:
-    return any(isinstance(e, OSError) and e.errno == errno.ENOSPC for e in _causes(error))
+    # Libraries in other languages say it in words only, safetensors for instance.
+    return any(
+        (isinstance(e, OSError) and e.errno == errno.ENOSPC) or os.strerror(errno.ENOSPC) in str(e)
+        for e in _causes(error)
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

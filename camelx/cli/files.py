@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camelx.cli.cycle import Json
+from camelx.cli.cycle import Json, Set, parsed_overrides
 from camelx.cli.failures import say
 from camelx.cli.output import print_json, print_line
-from camelx.errors import ConfigError, DataValidationError
-from camelx.schemas import CycleStatus, Split, Stage, StageReport, stable_id, utc_now
+from camelx.errors import ConfigError
+from camelx.files import replacing
+from camelx.schemas import Split
 
 if TYPE_CHECKING:
-    from camelx.importing import Rounds
-    from camelx.schemas import Cycle
-    from camelx.storage import Store
+    from camelx.validation import ValidationReport
 
 import_app = typer.Typer(
     help="Bring goals, or rounds played elsewhere, into the database.", no_args_is_help=True
@@ -99,22 +98,18 @@ def import_goals(
 def import_rounds(
     path: Annotated[Path, typer.Argument(help="One goal a line, with outputs and votes; docs/importing.md.")],
     config: Config = _CONFIG,
+    set_: Set = None,
     source: Source = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Import goals, outputs and votes made elsewhere, as a cycle to rank, export and train on."""
-    from camelx.cycles import open_store
-    from camelx.importing import read_rounds
+    from camelx.imports import import_rounds as import_as_cycle
 
-    with open_store() as store:
-        cycle = _imported_cycle(store, config)
-        rounds = read_rounds(path, cycle.id, source=source, strict=strict)
-        _warn_of(rounds.broken)
-        if not rounds.goals:
-            raise DataValidationError(f"{path}: none of its {rounds.n_rows} rows is a whole round")
-        cycle = cycle.model_copy(update={"goal_ids": tuple(goal.id for goal in rounds.goals)})
-        _save_rounds(store, cycle, rounds)
+    cycle_id, rounds = import_as_cycle(
+        path, config, overrides=parsed_overrides(set_), source=source, strict=strict
+    )
+    _warn_of(rounds.broken)
     counts = {
         "rows": rounds.n_rows,
         "goals": len(rounds.goals),
@@ -124,10 +119,10 @@ def import_rounds(
         "broken": len(rounds.broken),
     }
     if as_json:
-        print_json({"cycle_id": cycle.id} | counts)
+        print_json({"cycle_id": cycle_id} | counts)
         return
     _print_counts(counts, as_json=False)
-    print_line(f"cycle {cycle.id}; go on with `camelx cycle --cycle {cycle.id}`")
+    print_line(f"cycle {cycle_id}; go on with `camelx cycle --cycle {cycle_id}`")
 
 
 def export(
@@ -143,99 +138,67 @@ def export(
     report = export_preference_pairs(cycle_id)
     path = Path(report.details[format.value])
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        path = Path(shutil.copyfile(path, out))
+        with replacing(out) as partial:
+            shutil.copyfile(path, partial)
+        path = out
     print_line(f"{path}  {report.counts['pairs']:,} pairs")
 
 
 def validate(
-    what: Annotated[str, typer.Argument(metavar="FILE_OR_CYCLE", help="A pairs.parquet, or a cycle's id.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="FILE_OR_CYCLE", help="A file of preference pairs, or a cycle's id."),
+    ],
     config: Config = _CONFIG,
 ) -> None:
-    """Check preference pairs against every rule. Exit code 4 where one is broken."""
+    """Check preference pairs against the rules. Exit code 4 where one is broken."""
+    from camelx.validation import require_valid
+
     path = Path(what)
-    if path.suffix == ".parquet" or path.exists():
-        details = _validate_file(path, config)
+    if path.suffix or path.is_file():
+        report = _checked_file(path, config)
+        require_valid(report)
+        html = str(report.html)
     else:
         from camelx import stages
 
-        details = stages.validate(what).details
-    print_line(f"all rules kept; report: {details['html']}")
+        html = stages.validate(what).details["html"]
+    print_line(f"all rules kept; report: {html}")
 
 
-def _validate_file(path: Path, config_path: Path) -> dict[str, Any]:
+def _checked_file(path: Path, config: Path) -> ValidationReport:
+    """Return the report on a file: against every rule if camelx wrote it, else against those on texts."""
+    from camelx.export import is_pairs_file
+    from camelx.validation import validate_file
+
+    if not path.is_file():
+        raise ConfigError(f"pairs file {path} does not exist")
+    return _checked_export(path, config) if is_pairs_file(path) else validate_file(path)
+
+
+def _checked_export(path: Path, config_path: Path) -> ValidationReport:
     from camelx.agents import context_length, token_counter
     from camelx.config import load_config
     from camelx.cycles import open_store
     from camelx.export import read_pairs
     from camelx.policies import resolve_base
-    from camelx.validation import require_valid, validate_pairs
+    from camelx.validation import validate_pairs
 
-    if not path.is_file():
-        raise ConfigError(f"pairs file {path} does not exist")
     config = load_config(config_path)
     base = resolve_base(config.policy.base)
     with open_store() as store:
         cycle_ids = {pair.cycle_id for pair in read_pairs(path)}
         known_ids = {one for cycle_id in cycle_ids for one in store.provenance_ids(cycle_id)}
         heldout_texts = {goal.text for goal in store.goals(split=Split.HELDOUT)}
-    report = validate_pairs(
+    return validate_pairs(
         path,
         settings=config.validation,
         context_tokens=min(context_length(base), config.training.max_length),
         count_tokens=token_counter(base),
         heldout_texts=heldout_texts,
         known_ids=known_ids,
-        dropped={},
-        n_comparisons=0,
-        tie_share=0.0,
-        report_dir=path.parent,
-    )
-    require_valid(report)
-    return {"html": str(report.html)}
-
-
-def _imported_cycle(store: Store, config_path: Path) -> Cycle:
-    from camelx.config import load_config
-    from camelx.policies import champion_policy
-    from camelx.schemas import Cycle
-
-    config = load_config(config_path)
-    champion, _ = champion_policy(config)
-    number = store.next_cycle_number()
-    return Cycle(
-        id=f"c{number}",
-        number=number,
-        origin="import",
-        status=CycleStatus.CANCELLED,
-        config=config.model_dump(mode="json"),
-        config_path=str(config_path),
-        parent_version=champion.version if champion else None,
-        trace_id=stable_id("trace", number, utc_now().isoformat()),
-    )
-
-
-def _save_rounds(store: Store, cycle: Cycle, rounds: Rounds) -> None:
-    """Save all of it, and last the report that says that nothing is left to generate."""
-    store.add_goals(rounds.goals)
-    store.add_cycle(cycle)
-    store.save_interactions(rounds.interactions)
-    store.save_votes(rounds.votes)
-    store.save_annotations(rounds.annotations)
-    store.save_stage_report(
-        StageReport(
-            cycle_id=cycle.id,
-            stage=Stage.GENERATE,
-            status=CycleStatus.COMPLETED,
-            counts={
-                "goals": len(rounds.goals),
-                "proposals": 0,
-                "executions": len(rounds.interactions),
-                "failed": sum(row.error is not None for row in rounds.interactions),
-                "completion_tokens": sum(row.completion_tokens for row in rounds.interactions),
-            },
-            details={"origin": "import"},
-        )
+        # Not beside the file: there lies the report of its cycle.
+        report_dir=path.with_name(f"{path.stem}-validation"),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from camelx import progress
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
@@ -33,16 +34,23 @@ def print_line(text: str = "") -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Write a table to stdout, or say that there is nothing."""
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200
-    console.print(table if rows else "nothing yet")
+        # As Text: in a plain string rich would take "psycopg[binary]" for markup.
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    page_console().print(table if rows else "nothing yet")
+
+
+def page_console() -> Console:
+    """Return a console on stdout. Paths survive a pipe whole; a terminal wraps them itself."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else 1_000
+    return console
 
 
 @contextmanager

@@ -15,16 +15,11 @@ def serve(
     project: Annotated[Path, typer.Option(help="Folder with prefect.yaml.")] = Path(),
 ) -> None:
     """Run the Prefect server and UI, a worker with the nightly schedule, and the MLflow UI, until Ctrl-C."""
-    import signal
-
+    from camelx.cli.failures import interrupt_on_sigterm
     from camelx.config import settings
     from camelx.orchestration.services import services
 
-    def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt_on_sigterm()
     print_line("Starting; this takes some seconds ...")
     try:
         with services(settings(), mlflow_port=mlflow_port, project=project.resolve()) as up:

@@ -36,6 +36,7 @@ from camelx.config.cycle import (
 from camelx.config.environment import (
     Settings,
     settings,
+    without_password,
 )
 from camelx.config.loading import (
     load_config,
@@ -71,4 +72,5 @@ __all__ = [
     "load_config",
     "parse_config",
     "settings",
+    "without_password",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,6 +58,12 @@ class Settings(BaseSettings):
     def cycle_dir(self, cycle_id: str) -> Path:
         """Folder of one cycle's files."""
         return self.data_dir / cycle_id
+
+
+def without_password(url: str) -> str:
+    """Return the URL as it may be shown: with its password, if it has one, hidden."""
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":***@") if password else url
 
 
 @functools.cache

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from camelx.config import EvaluationConfig
 from camelx.errors import ConfigError, EvaluationError, boundary
 from camelx.schemas import Goal
@@ -112,11 +114,11 @@ def _callable_verifier(name: str) -> Callable[[Goal, str, str], bool]:
     def verify(goal: Goal, answer: str, text: str) -> bool:
         with boundary(EvaluationError, f"verifier {name} on goal {goal.id}"):
             verdict = function(goal, text)
-        if not isinstance(verdict, bool):
+        if not isinstance(verdict, bool | np.bool_):
             raise EvaluationError(
                 f"verifier {name} on goal {goal.id} returned {type(verdict).__name__}, expected bool"
             )
-        return verdict
+        return bool(verdict)
 
     return verify
 
@@ -126,10 +128,8 @@ def _imported(name: str) -> Callable[[Goal, str], Any]:
     module, _, attribute = name.partition(":")
     if not attribute:
         raise ConfigError(f"evaluation.callable {name!r}: expected 'package.module:function'")
-    try:
+    with boundary(ConfigError, f"importing evaluation.callable {name!r}"):
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as e:
-        raise ConfigError(f"evaluation.callable {name!r} can't be imported: {e}") from e
     if not callable(function):
         raise ConfigError(f"evaluation.callable {name!r} is a {type(function).__name__}, expected a function")
     return function  # type: ignore[no-any-return]

@@ -5,17 +5,15 @@ every comparison that made none counted by its reason, and the files that the tr
 `datasets.load_dataset` read. Called by the stage export-preference-pairs and by ``camelx export``.
 """
 
-from camelx.export.files import PAIRS_SCHEMA, PairsFiles, read_pairs, write_pairs
-from camelx.export.judgements import Judgement, settle
+from camelx.export.files import PAIRS_SCHEMA, PairsFiles, is_pairs_file, read_pairs, write_pairs
 from camelx.export.selection import ExportResult, select_pairs
 
 __all__ = [
     "PAIRS_SCHEMA",
     "ExportResult",
-    "Judgement",
     "PairsFiles",
+    "is_pairs_file",
     "read_pairs",
     "select_pairs",
-    "settle",
     "write_pairs",
 ]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camelx.errors import DataValidationError, boundary
+from camelx.files import replacing
 from camelx.schemas import Message, PreferencePair
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
@@ -61,12 +62,23 @@ def write_pairs(pairs: Sequence[PreferencePair], folder: Path) -> PairsFiles:
     content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     parquet, jsonl = folder / "pairs.parquet", folder / "pairs.jsonl"
     with boundary(DataValidationError, f"writing {len(rows)} pairs to {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        _partial(jsonl).write_bytes(content)
-        _partial(jsonl).replace(jsonl)
-        pq.write_table(pa.Table.from_pylist(rows, schema=PAIRS_SCHEMA), _partial(parquet), compression="zstd")
-        _partial(parquet).replace(parquet)
+        with replacing(jsonl) as partial:
+            partial.write_bytes(content)
+        with replacing(parquet) as partial:
+            pq.write_table(pa.Table.from_pylist(rows, schema=PAIRS_SCHEMA), partial, compression="zstd")
     return PairsFiles(parquet, jsonl, hashlib.sha256(content).hexdigest())
+
+
+def is_pairs_file(path: Path) -> bool:
+    """Whether the file is a parquet file with ids of votes: what `write_pairs` wrote, edited or not.
+
+    Raises:
+        DataValidationError: It is named as a parquet file and is none.
+    """
+    if path.suffix != ".parquet":
+        return False
+    with boundary(DataValidationError, f"reading the columns of {path}"):
+        return {"chosen_id", "vote_ids"} <= set(pq.read_schema(path).names)
 
 
 def read_pairs(parquet: Path) -> list[PreferencePair]:
@@ -92,7 +104,3 @@ def _pair(row: dict[str, Any]) -> PreferencePair:
     answers = {key: row[key][0]["content"] for key in ("chosen", "rejected")}
     prompt = tuple(Message(**turn) for turn in row["prompt"])
     return PreferencePair.model_validate(row | answers | {"prompt": prompt})
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")

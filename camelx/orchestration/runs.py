@@ -106,3 +106,5 @@ def _is_orphan(run: FlowRun) -> bool:
         return bool(psutil.Process(pid).create_time() > began.timestamp())
     except psutil.NoSuchProcess:
         return True
+    except psutil.AccessDenied:  # somebody else's process, so it is there
+        return False

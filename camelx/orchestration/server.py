@@ -11,6 +11,7 @@ import http.client
 import importlib
 import os
 import socket
+import subprocess
 import sys
 import time
 import urllib.error
@@ -18,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from camelx.config import Settings
 from camelx.errors import OrchestrationError
@@ -98,7 +100,42 @@ def prefect_server(settings: Settings) -> Iterator[PrefectServer]:
 
 def set_prefect_home(settings: Settings) -> None:
     """Keep Prefect's database and profiles in data/prefect, unless PREFECT_HOME says otherwise."""
-    os.environ.setdefault("PREFECT_HOME", str(settings.data_dir / "prefect"))
+    home = settings.data_dir / "prefect"
+    if os.environ.setdefault("PREFECT_HOME", str(home)) == str(home):
+        home.mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder alone, and warns
+
+
+def upgrade_server_database(settings: Settings) -> str:
+    """Bring the database of camelx's own Prefect server to its newest schema, and return where it is.
+
+    A server does so at its first start, which takes some 13 s; after this a first cycle need not wait.
+
+    Raises:
+        OrchestrationError: Prefect could not; the message holds what it said.
+    """
+    set_prefect_home(settings)
+    run_prefect("server", "database", "upgrade", "--yes")
+    return os.environ["PREFECT_HOME"]
+
+
+def run_prefect(*arguments: str, folder: Path | None = None) -> None:
+    """Run a `prefect` command to its end, in `folder` where one is given.
+
+    Raises:
+        OrchestrationError: It failed; the message holds what it said.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        cwd=folder,
+        env={**os.environ, "PWD": str(folder or Path.cwd())},  # prefect.yaml names the folder by it
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()
+        raise OrchestrationError(f"`prefect {' '.join(arguments)}` in {folder or Path.cwd()} failed:\n{said}")
 
 
 def start_server(settings: Settings, port: int, *, for_one_run: bool) -> PrefectServer:

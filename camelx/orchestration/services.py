@@ -6,18 +6,23 @@ Called by `camelx serve`, which stays until Ctrl-C.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from camelx.config import Settings
+from camelx.config import Settings, without_password
 from camelx.errors import OrchestrationError
 from camelx.orchestration.attached import AttachedProcess, start_attached
-from camelx.orchestration.server import answers, api_url, is_free, set_prefect_home, start_server
+from camelx.orchestration.server import (
+    answers,
+    api_url,
+    is_free,
+    run_prefect,
+    set_prefect_home,
+    start_server,
+)
 
 POOL = "camelx"
 
@@ -53,12 +58,17 @@ def services(settings: Settings, *, mlflow_port: int, project: Path) -> Iterator
     url = os.environ.get("PREFECT_API_URL") or api_url(settings.prefect_port)
     if not answers(url):
         _require_free(settings.prefect_port, "the Prefect server", "CAMELX_PREFECT_PORT")
-    _require_free(mlflow_port, "the MLflow UI", "--mlflow-port")
+    mlflow_url = settings.resolved_mlflow_uri
+    is_mlflow_up = mlflow_url.startswith(("http://", "https://"))
+    if not is_mlflow_up:
+        _require_free(mlflow_port, "the MLflow UI", "--mlflow-port")
     with ExitStack() as stack:
         processes = []
-        mlflow = _start_mlflow(settings, mlflow_port)
-        stack.callback(mlflow.stop)
-        processes.append(mlflow)
+        if not is_mlflow_up:
+            mlflow_url = f"http://127.0.0.1:{mlflow_port}"
+            mlflow = _start_mlflow(settings, mlflow_port)
+            stack.callback(mlflow.stop)
+            processes.append(mlflow)
         if not answers(url):
             url = api_url(settings.prefect_port)
             server = start_server(settings, settings.prefect_port, for_one_run=False)
@@ -71,7 +81,7 @@ def services(settings: Settings, *, mlflow_port: int, project: Path) -> Iterator
         worker = _start_worker(settings, project)
         stack.callback(worker.stop)
         processes.append(worker)
-        yield Services(url.removesuffix("/api"), f"http://127.0.0.1:{mlflow_port}", tuple(processes))
+        yield Services(url.removesuffix("/api"), without_password(mlflow_url), tuple(processes))
 
 
 def deploy(project: Path) -> None:
@@ -80,23 +90,8 @@ def deploy(project: Path) -> None:
     Raises:
         OrchestrationError: Prefect refused; the message holds what it said.
     """
-    _prefect(project, "work-pool", "create", POOL, "--type", "process", "--overwrite")
-    _prefect(project, "--no-prompt", "deploy", "--all")
-
-
-def _prefect(project: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
-        cwd=project,
-        env={**os.environ, "PWD": str(project)},  # prefect.yaml names the folder by it
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip()
-        raise OrchestrationError(f"`prefect {' '.join(arguments)}` in {project} failed:\n{said}")
+    run_prefect("work-pool", "create", POOL, "--type", "process", "--overwrite", folder=project)
+    run_prefect("--no-prompt", "deploy", "--all", folder=project)
 
 
 def _start_worker(settings: Settings, project: Path) -> AttachedProcess:

@@ -7,8 +7,9 @@ that a resumed stage asks again; an unreadable reply leaves a vote without a ver
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from camelx.errors import AgentError, JudgeParseError
 from camelx.progress import Progress, report
@@ -53,6 +54,9 @@ async def collect_votes(
         concurrency: Most calls under way at once.
         done: Votes by id that are there already; their judges are not asked again.
         save: Called with each turn as soon as it is answered, from the event loop's thread.
+
+    Raises:
+        Exception: What `save` raised. The calls under way are cancelled.
     """
     sitting = _Sitting(goals, results, judges, cycle_id, stage, trace_id, seed, save, len(ballots))
     sitting.votes = {i: done[i] for b in ballots if (i := vote_id(cycle_id, stage, b)) in done}
@@ -63,11 +67,21 @@ async def collect_votes(
         for ballot in waiting:
             await sitting.ask(ballot)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(ballots))):
-            group.create_task(ask_the_next())
+    await _all_done([ask_the_next() for _ in range(min(concurrency, len(ballots)))])
     ids = (vote_id(cycle_id, stage, b) for b in ballots)
     return [sitting.votes[i] for i in ids if i in sitting.votes]
+
+
+async def _all_done(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all; at the first exception cancel the rest. A TaskGroup would hide it inside of a group."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def check_unreadable(votes: Sequence[Vote], max_rate: float) -> None:

@@ -133,6 +133,37 @@ class Store(Database):
             connection.execute(insert(CycleRow), row_of(cycle))
             self._insert_new(connection, GoalUseRow, _uses(cycle))
 
+    def add_played_cycle(
+        self,
+        cycle: Cycle,
+        goals: Iterable[Goal],
+        interactions: Iterable[Interaction],
+        votes: Iterable[Vote],
+        annotations: Iterable[Annotation],
+        report: StageReport,
+    ) -> None:
+        """Store a cycle that was played elsewhere with all that belongs to it, whole or not at all.
+
+        Args:
+            cycle: The new cycle.
+            goals: Its goals; those that are there stay as they are.
+            interactions: What its agents answered.
+            votes: What its judges said.
+            annotations: What people said.
+            report: Of the stage that made the interactions.
+
+        Raises:
+            StorageError: There is a cycle with this id or number.
+        """
+        with self._write(f"adding cycle {cycle.id}") as connection:
+            self._insert_new(connection, GoalRow, [row_of(goal) for goal in goals])
+            connection.execute(insert(CycleRow), row_of(cycle))
+            self._insert_new(connection, GoalUseRow, _uses(cycle))
+            self._upsert(connection, InteractionRow, interactions)
+            self._upsert(connection, VoteRow, votes)
+            self._upsert(connection, AnnotationRow, annotations)
+            self._upsert(connection, StageReportRow, [report])
+
     def cycle(self, cycle_id: str) -> Cycle:
         """Return one cycle.
 

@@ -101,6 +101,7 @@ class CycleRow(Base):
     __tablename__ = "cycles"
     id: Mapped[str] = _id_column(primary=True)
     number: Mapped[int]
+    origin: Mapped[str] = mapped_column(Text, server_default="run")
     status: Mapped[str]
     config: Mapped[dict[str, Any]]
     config_path: Mapped[str | None]

@@ -20,7 +20,7 @@ from camelx.adapters import (
 )
 from camelx.config import TrainingConfig
 from camelx.errors import TrainingError, boundary
-from camelx.training.pairs import Conversation, check_rows, read_rows
+from camelx.training.pairs import Conversation, check_rows, disarmed_rows, read_rows
 from camelx.training.provenance import Job, build_manifest, check_parent_base, model_card
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def _train(
     from camelx.training.trainer import load_base, load_policy, run_trainer
 
     tokenizer = AutoTokenizer.from_pretrained(job.base)
+    rows = disarmed_rows(rows, tokenizer)
     base_model = load_base(job.base, job.settings)
     check_rows(rows, tokenizer, base_model, job.settings.max_length, job.pairs)
     policy = load_policy(base_model, job.parent, job.settings, job.seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from camelx.errors import TrainingError
+from camelx.prompts import control_pattern, disarmed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -47,6 +48,18 @@ def read_rows(parquet: Path) -> list[dict[str, Conversation]]:
 def _turns(value: str | Conversation) -> Conversation:
     """Return an answer as one assistant turn; a list of messages stays what it is."""
     return [{"role": "assistant", "content": value}] if isinstance(value, str) else value
+
+
+def disarmed_rows(
+    rows: Sequence[dict[str, Conversation]], tokenizer: PreTrainedTokenizerBase
+) -> list[dict[str, Conversation]]:
+    """Return the rows with control tokens in their texts broken, as they were when agents were asked."""
+    control = control_pattern(tokenizer)
+
+    def safe(turns: Conversation) -> Conversation:
+        return [{**turn, "content": disarmed(turn["content"], control)} for turn in turns]
+
+    return [{column: safe(turns) for column, turns in row.items()} for row in rows]
 
 
 def check_rows(

@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import camelx
 from camelx.adapters import ADAPTER_WEIGHTS, directory_sha256, file_sha256, read_manifest
 from camelx.config import TrainingConfig
 from camelx.errors import TrainingError
@@ -94,7 +93,7 @@ def build_manifest(
     return {
         **given,
         **made_from,
-        "camelx_version": camelx.__version__,
+        "camelx_version": _installed("camelx") or "unknown",
         "git_commit": git_commit(),
         "python": platform.python_version(),
         "libraries": {name: found for name in _LIBRARIES if (found := _installed(name))},

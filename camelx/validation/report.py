@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camelx.errors import DataValidationError, boundary
+from camelx.files import replacing
 
 Severity = Literal["error", "warning"]
 
+_JSON_NAME = "validation.json"
 _MAX_ROWS = 100
 """Failing rows shown per rule on the page; the JSON has them all."""
 
@@ -100,9 +102,7 @@ def write_report(
     Raises:
         DataValidationError: The folder can't be written.
     """
-    report = ValidationReport(
-        path, tuple(results), facts, folder / "validation.html", folder / "validation.json"
-    )
+    report = ValidationReport(path, tuple(results), facts, folder / "validation.html", folder / _JSON_NAME)
     document = {
         "file": str(path),
         "passed": report.passed,
@@ -111,9 +111,10 @@ def write_report(
         "results": [dataclasses.asdict(result) for result in results],
     }
     with boundary(DataValidationError, f"writing the validation report to {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(report.json, json.dumps(document, ensure_ascii=False, indent=1))
-        _write(report.html, render_html(report))
+        with replacing(report.json) as partial:
+            partial.write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8")
+        with replacing(report.html) as partial:
+            partial.write_text(render_html(report), "utf-8")
     return report
 
 
@@ -162,14 +163,6 @@ def _failed_rule(result: RuleResult) -> str:
 def _row(tag: str, cells: Sequence[str]) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>\n"
 
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-_JSON_NAME = "validation.json"
 
 _PAGE = """<!doctype html>
 <html lang="en">

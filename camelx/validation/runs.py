@@ -40,10 +40,10 @@ def validate_pairs(
     count_tokens: Callable[[Sequence[Message]], int],
     heldout_texts: Collection[str],
     known_ids: Collection[str],
-    dropped: Mapping[str, int],
-    n_comparisons: int,
-    tie_share: float,
     report_dir: Path,
+    dropped: Mapping[str, int] | None = None,
+    n_comparisons: int = 0,
+    tie_share: float = 0.0,
 ) -> ValidationReport:
     """Return the report on a cycle's pairs file, written as HTML and JSON too. A failed rule raises nothing.
 
@@ -54,25 +54,30 @@ def validate_pairs(
         count_tokens: Tokens of a conversation, as the trainer counts them.
         heldout_texts: Goals that must not occur in the pairs.
         known_ids: Interactions, votes and annotations in the database.
-        dropped: Comparisons that made no pair, by reason.
+        report_dir: Where validation.html and validation.json go.
+        dropped: Comparisons that made no pair, by reason; None: unknown, as the two below, and the rules
+            on shares are left out.
         n_comparisons: Comparisons and annotated pairs that were considered.
         tie_share: Share of ties among the readable votes.
-        report_dir: Where validation.html and validation.json go.
 
     Raises:
         DataValidationError: The file is missing or is not parquet, or the rules could not be evaluated.
     """
     with boundary(DataValidationError, f"reading the pairs file {parquet}"):
         table = pq.read_table(parquet)
-    facts: dict[str, Any] = {"pairs": table.num_rows, "comparisons": n_comparisons, "dropped": dict(dropped)}
+    facts: dict[str, Any] = {"pairs": table.num_rows}
+    shares: dict[str, float] = {}
+    if dropped is not None:
+        facts |= {"comparisons": n_comparisons, "dropped": dict(dropped)}
+        dropped_share = sum(dropped.values()) / n_comparisons if n_comparisons else 0.0
+        shares = {"dropped_share": dropped_share, "tie_share": tie_share}
     schema = _schema_result(table.schema)
     if not schema.passed:
         return write_report(parquet, [schema], facts, report_dir)
     pairs = pair_frame(table.to_pylist(), Known(count_tokens, heldout_texts, known_ids))
-    dropped_share = sum(dropped.values()) / n_comparisons if n_comparisons else 0.0
-    export = export_frame(pairs, dropped_share=dropped_share, tie_share=tie_share)
+    export = export_frame(pairs, **shares)
     results = check_rules(RULES, {"pairs": pairs, "export": export}, Bounds(settings, context_tokens))
-    facts |= {"dropped_share": dropped_share, "tie_share": tie_share} | _facts(pairs, export)
+    facts |= shares | _facts(pairs, export)
     return write_report(parquet, [schema, *results], facts, report_dir)
 
 

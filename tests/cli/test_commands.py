@@ -80,6 +80,40 @@ def test_lists_that_are_empty_say_so() -> None:
     assert json.loads(camelx("cycles", "--json").stdout) == []
 
 
+def _add_cycles(n: int) -> None:
+    from camelx.cycles import open_store
+    from camelx.schemas import Cycle
+
+    with open_store() as store:
+        for i in range(1, n + 1):
+            store.add_cycle(Cycle(id=f"c{i}", number=i, config={}, trace_id="t"))
+
+
+def test_the_newest_cycle_is_listed_first() -> None:
+    _add_cycles(3)
+    assert [cycle["cycle_id"] for cycle in json.loads(camelx("cycles", "--json").stdout)] == [
+        "c3",
+        "c2",
+        "c1",
+    ]
+
+
+def test_a_cycle_that_is_interrupted_prints_its_json_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from camelx import progress
+    from camelx.cli import cycle
+
+    def interrupted(parameters: Any) -> None:
+        progress.report(progress.Progress("c1", "open-cycle", 1, 1))
+        raise KeyboardInterrupt
+
+    _add_cycles(1)
+    monkeypatch.setattr(cycle, "_run", interrupted)
+    done = camelx("cycle", "--config", CONFIG, "--json")
+    assert done.exit_code == 130
+    assert json.loads(done.stdout.splitlines()[-1])["cycle_id"] == "c1"
+    assert "camelx cycle --resume" in done.stderr
+
+
 def test_an_unknown_cycle_is_a_storage_error() -> None:
     done = camelx("show", "c99")
     assert done.exit_code == 8
@@ -134,6 +168,19 @@ def test_a_pairs_file_that_is_not_there_is_named() -> None:
     done = camelx("validate", "none.parquet", "--config", CONFIG)
     assert done.exit_code == 2
     assert "none.parquet does not exist" in done.stderr
+
+
+def test_pairs_made_elsewhere_are_checked_by_their_texts(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    row = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
+    path.write_text(json.dumps(row))
+    done = camelx("validate", str(path), "--config", CONFIG)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "rows-validation" / "validation.html").exists()
+    path.write_text(json.dumps(row | {"rejected": "4"}))
+    done = camelx("validate", str(path), "--config", CONFIG)
+    assert done.exit_code == 4
+    assert "chosen_differs" in done.stderr
 
 
 def test_the_doctor_reports_as_json_what_it_found() -> None:

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from camelx import progress
 from camelx.cli.failures import Commands
-from camelx.cli.output import LineView, all_on_stderr, print_json, show_logs, shown_progress
-from camelx.errors import StorageError
+from camelx.cli.output import LineView, all_on_stderr, print_json, print_table, show_logs, shown_progress
+from camelx.errors import StorageError, TrainingError
 
 
 def test_with_json_nothing_else_reaches_stdout(capfd: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +32,14 @@ def test_progress_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixtur
         progress.report(progress.Progress("c1", "mutual-rank", 20, 20, "votes"))
     assert view.cycle_id == "c1"
     assert capsys.readouterr().err == "mutual-rank: 20 of 20 votes\n"
+
+
+def test_a_table_shows_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("what", "detail"), [("postgres", "pip install 'psycopg[binary]'"), ("x" * 300, "[/odd]")])
+    out = capsys.readouterr().out
+    assert "pip install 'psycopg[binary]'" in out
+    assert "[/odd]" in out
+    assert "x" * 300 in out
 
 
 def test_log_records_of_camelx_reach_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +78,10 @@ def test_a_full_disk_is_named_also_behind_an_error_of_camelx() -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     wrapped = StorageError("saving failed")
     wrapped.__cause__ = full
-    for error in (full, wrapped):
+    in_words = RuntimeError("I/O error: No space left on device (os error 28)")
+    foreign = TrainingError("saving the adapter failed")
+    foreign.__cause__ = in_words
+    for error in (full, wrapped, foreign):
         done = _raising(error)
         assert done.exit_code == 8
         assert "the disk is full" in done.stderr

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from camelx.config import RunConfig, Settings, load_config, parse_config
+from camelx.config import RunConfig, Settings, load_config, parse_config, without_password
 from camelx.demo_model import roles
 from camelx.errors import ConfigError
 from camelx.schemas import Role
@@ -51,7 +51,11 @@ def test_a_config_survives_its_way_through_the_database(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cycle", "agents", "message"),
     [
-        ("agents: agents.yaml\ngoals:\n  nn: 3\n", AGENTS, r"cycle.yaml:3: goals.nn: unknown key; did you mean 'n'"),
+        (
+            "agents: agents.yaml\ngoals:\n  nn: 3\n",
+            AGENTS,
+            r"cycle.yaml:3: goals.nn: unknown key; did you mean 'n'",
+        ),
         ("agents: agents.yaml\ntrainin: {}\n", AGENTS, r"cycle.yaml:2: trainin: .* 'training'"),
         ("agents: agents.yaml\ngoals:\n  n: many\n", AGENTS, r"cycle.yaml:3: goals.n: .*integer.*got 'many'"),
         (
@@ -64,10 +68,26 @@ def test_a_config_survives_its_way_through_the_database(tmp_path: Path) -> None:
             AGENTS,
             r"cycle.yaml:3: ranking.ranker: .*'elo'.*win_rate",
         ),
-        ("agents: agents.yaml\n", AGENTS.replace("backend: policy", "backend: polcy", 1), "did you mean 'policy'"),
-        ("agents: agents.yaml\n", AGENTS.replace(", system: Work.", ""), r"agents.yaml:4: agents.0.system: .*missing"),
-        ("agents: agents.yaml\n", AGENTS.replace("peer_reviewer", "executor"), "no agent has the role peer_reviewer"),
-        ("agents: agents.yaml\n", AGENTS.replace("name: reviewer", "name: executor"), "agent names must differ"),
+        (
+            "agents: agents.yaml\n",
+            AGENTS.replace("backend: policy", "backend: polcy", 1),
+            "did you mean 'policy'",
+        ),
+        (
+            "agents: agents.yaml\n",
+            AGENTS.replace(", system: Work.", ""),
+            r"agents.yaml:4: agents.0.system: .*missing",
+        ),
+        (
+            "agents: agents.yaml\n",
+            AGENTS.replace("peer_reviewer", "executor"),
+            "no agent has the role peer_reviewer",
+        ),
+        (
+            "agents: agents.yaml\n",
+            AGENTS.replace("name: reviewer", "name: executor"),
+            "agent names must differ",
+        ),
         ("agents: [1\n", AGENTS, r"cycle.yaml:2: not valid YAML"),
         ("- 1\n", AGENTS, "expected a mapping of sections"),
         ("agents: {a: 1}\n", AGENTS, r"cycle.yaml:1: agents must be the path"),
@@ -91,7 +111,9 @@ def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, cycle: str, agent
 
 def test_a_wrong_agent_is_one_complaint_not_two(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        load_config(_write(tmp_path, agents=AGENTS.replace("executor,", "worker,").replace("role: exec", "role: x")))
+        load_config(
+            _write(tmp_path, agents=AGENTS.replace("executor,", "worker,").replace("role: exec", "role: x"))
+        )
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -129,7 +151,19 @@ def test_paths_follow_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert Settings(root=tmp_path, database_url="postgresql://x").resolved_database_url == "postgresql://x"
 
 
-def test_every_config_key_says_what_it_is_for_or_is_plain() -> None:
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ann:s3cret@host/db", "postgresql://ann:***@host/db"),
+        ("sqlite:////data/camelx.db", "sqlite:////data/camelx.db"),
+        ("http://host:5000", "http://host:5000"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+def test_every_config_section_says_what_it_is_for() -> None:
     def sections(schema: dict) -> dict:
         return {name: s for name, s in schema["$defs"].items() if s["type"] == "object"}
 

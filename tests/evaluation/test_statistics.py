@@ -58,6 +58,15 @@ def test_two_goals_that_both_improved_are_no_proof():
     assert not decide(found, GateConfig()).promoted
 
 
+@pytest.mark.parametrize(
+    ("n", "gains", "is_proof"), [(300, 3, False), (300, 5, False), (300, 6, True), (5, 3, False)]
+)
+def test_a_few_gains_without_a_loss_are_a_proof_only_where_the_exact_test_says_so(n, gains, is_proof):
+    found = _difference([0] * n, [1] * gains + [0] * (n - gains))
+    assert (found.p_value < 0.05) is is_proof
+    assert decide(found, GateConfig()).promoted is is_proof
+
+
 def test_many_goals_that_all_improved_are_a_proof():
     assert _difference([0] * 300, [1] * 300).low > 0.9
 

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from camelx.config import EvaluationConfig
@@ -79,6 +80,10 @@ def returns_a_number(goal, text):
     return 1
 
 
+def is_close(goal, text):
+    return np.isclose(float(text), float(goal.answer))
+
+
 def fails(goal, text):
     raise KeyError(text)
 
@@ -90,6 +95,7 @@ def _named(function):
 def test_a_users_function_is_called_with_goal_and_text():
     assert _verify("ab", "abc", **_named(is_longer))
     assert not _verify("ab", "a", **_named(is_longer))
+    assert _verify("1.0", "1.00000001", **_named(is_close)) is True
 
 
 def test_a_users_function_that_fails_or_returns_no_bool_is_named():
@@ -99,7 +105,7 @@ def test_a_users_function_that_fails_or_returns_no_bool_is_named():
         _verify("ab", "a", **_named(fails))
 
 
-@pytest.mark.parametrize("name", ["no_colon", "no.such.package:f", "math:no_such", "math:pi"])
+@pytest.mark.parametrize("name", ["no_colon", ":f", "no.such.package:f", "math:no_such", "math:pi"])
 def test_a_callable_that_can_not_be_used_is_a_config_error(name):
     with pytest.raises(ConfigError, match=r"evaluation\.callable"):
         make_verifier(EvaluationConfig(verifier="callable", callable=name))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from camelx.errors import DataValidationError
-from camelx.export import read_pairs, write_pairs
+from camelx.export import is_pairs_file, read_pairs, write_pairs
 from camelx.schemas import Message, PreferencePair, Role
 
 GOLDEN = Path(__file__).with_name("golden.jsonl")
@@ -72,6 +72,14 @@ def test_datasets_reads_both_files_alike(tmp_path):
     ]
     golden = [json.loads(line) for line in GOLDEN.read_text("utf-8").splitlines()]
     assert rows[0].to_list() == rows[1].to_list() == golden
+
+
+def test_a_pairs_file_is_known_by_its_columns(tmp_path):
+    files = write_pairs(PAIRS, tmp_path)
+    assert is_pairs_file(files.parquet)
+    assert not is_pairs_file(files.jsonl)
+    pq.write_table(pa.table({"prompt": ["x"], "chosen": ["y"], "rejected": ["z"]}), tmp_path / "trl.parquet")
+    assert not is_pairs_file(tmp_path / "trl.parquet")
 
 
 def test_another_parquet_file_is_refused_with_what_it_lacks(tmp_path):

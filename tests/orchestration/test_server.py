@@ -6,7 +6,15 @@ import pytest
 
 from camelx.config import Settings
 from camelx.errors import OrchestrationError
-from camelx.orchestration.server import PrefectServer, answers, api_url, is_free, prefect_server
+from camelx.orchestration.server import (
+    PrefectServer,
+    answers,
+    api_url,
+    is_free,
+    prefect_server,
+    run_prefect,
+    upgrade_server_database,
+)
 
 
 def test_a_named_server_that_does_not_answer_is_an_error_that_says_what_to_do(
@@ -18,6 +26,21 @@ def test_a_named_server_that_does_not_answer_is_an_error_that_says_what_to_do(
         prefect_server(Settings(root=tmp_path)),
     ):
         pass
+
+
+@pytest.mark.slow
+def test_the_servers_database_can_be_made_before_its_first_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert upgrade_server_database(Settings(root=tmp_path)) == str(tmp_path / "home")
+    assert (tmp_path / "home" / "prefect.db").stat().st_size > 0
+
+
+def test_a_prefect_command_that_fails_shows_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(OrchestrationError, match="no-such-command"):
+        run_prefect("no-such-command", folder=tmp_path)
 
 
 def test_a_port_that_somebody_listens_on_is_neither_free_nor_a_prefect_server() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from camelx.errors import AgentError
+from camelx.errors import AgentError, StorageError
 from camelx.progress import listening
 from camelx.ranking import Ballot, check_answered, check_unreadable, collect_votes, vote_id
 from camelx.schemas import Goal, Interaction, Reply, Role, Stage, Verdict
@@ -61,7 +61,7 @@ class Judge:
         )
 
 
-async def sit(judge, *, done=(), concurrency=8, ballots=BALLOTS):
+async def sit(judge, *, done=(), concurrency=8, ballots=BALLOTS, save=None):
     saved = []
     votes = await collect_votes(
         ballots,
@@ -74,7 +74,7 @@ async def sit(judge, *, done=(), concurrency=8, ballots=BALLOTS):
         seed=7,
         concurrency=concurrency,
         done={v.id: v for v in done},
-        save=lambda vote, turn: saved.append((vote, turn)),
+        save=save or (lambda vote, turn: saved.append((vote, turn))),
     )
     return votes, saved
 
@@ -123,6 +123,16 @@ async def test_what_is_done_is_not_asked_again():
     judge = Judge()
     again, saved = await sit(judge, done=votes)
     assert (again, saved, judge.asked) == (votes, [], [])
+
+
+async def test_what_saving_raises_comes_out_as_it_is_and_nobody_is_asked_on():
+    def full(vote, turn):
+        raise StorageError("the disk is full")
+
+    judge = Judge()
+    with pytest.raises(StorageError, match="the disk is full"):
+        await sit(judge, save=full, concurrency=2)
+    assert len(judge.asked) <= 2
 
 
 async def test_no_more_calls_are_under_way_than_allowed():

@@ -85,6 +85,12 @@ def test_a_run_is_found_again_by_its_cycle_and_keeps_its_parameters(registry):
     assert registry.start_run("c2", {}, {}) != first
 
 
+def test_a_parameter_whose_name_mlflow_refuses_is_logged_under_a_near_one(registry):
+    run_id = registry.start_run("c1", {"agents.backends.gpt@work.kind": "openai"}, {})
+    assert registry.start_run("c1", {"agents.backends.gpt@work.kind": "openai"}, {}) == run_id
+    assert registry._client.get_run(run_id).data.params == {"agents.backends.gpt_work.kind": "openai"}
+
+
 def test_more_parameters_than_one_call_takes_are_all_logged(registry):
     run_id = registry.start_run("c1", {f"p{i}": i for i in range(205)}, {})
     assert len(registry._client.get_run(run_id).data.params) == 205
@@ -94,6 +100,24 @@ def test_a_cycle_registered_twice_gives_the_same_version(registry, adapter):
     first = _registered(registry, adapter, "c1", accuracy=0.5)
     again = _registered(registry, adapter, "c1", accuracy=0.5)
     assert (again.version, [v.version for v in registry.versions(NAME)]) == (first.version, [1])
+
+
+def test_an_adapter_trained_anew_is_a_version_of_its_own_and_the_old_one_keeps_its_files(registry, adapter):
+    first = _registered(registry, adapter, "c1", accuracy=0.5)
+    before = (first.path / "adapter_model.safetensors").read_bytes()
+    save_file({"a": torch.zeros(2)}, adapter / "adapter_model.safetensors")
+    second = _registered(registry, adapter, "c1", accuracy=0.75)
+    assert (second.version, second.metrics) == (2, {"accuracy": 0.75})
+    old, new = (registry.version(NAME, number) for number in (1, 2))
+    assert (old.path / "adapter_model.safetensors").read_bytes() == before
+    assert (new.path / "adapter_model.safetensors").read_bytes() != before
+    assert {version.cycle_id for version in (old, new)} == {"c1"}
+
+
+def test_a_cycle_that_is_trained_on_other_pairs_has_a_run_of_its_own(registry):
+    first = registry.start_run("c1", {}, {"trace_id": "t", "pairs_sha256": "a"})
+    assert registry.start_run("c1", {}, {"trace_id": "t", "pairs_sha256": "b"}) != first
+    assert registry.start_run("c1", {}, {"trace_id": "t", "pairs_sha256": "a"}) == first
 
 
 def test_registering_an_old_cycle_again_leaves_the_challenger_alone(registry, adapter):
@@ -228,6 +252,13 @@ def test_a_server_that_does_not_answer_is_said_at_once(tmp_path):
     registry = Registry("http://127.0.0.1:9", tmp_path)
     with pytest.raises(RegistryError, match=r"127\.0\.0\.1:9 does not answer.*CAMELX_MLFLOW_URI"):
         registry.champion(NAME)
+
+
+def test_the_password_of_a_server_is_not_in_a_message(tmp_path):
+    registry = Registry("http://someone:secret@127.0.0.1:9", tmp_path)
+    with pytest.raises(RegistryError, match=r"someone:\*\*\*@127\.0\.0\.1:9") as raised:
+        registry.champion(NAME)
+    assert "secret" not in str(raised.value)
 
 
 def test_two_processes_may_start_the_same_run(registry, tmp_path):

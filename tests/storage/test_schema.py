@@ -59,6 +59,18 @@ def test_the_schema_goes_up_and_down_with_data_in_it(database, engine):
     assert database_revision(database) == head_revision()
 
 
+def test_every_step_up_and_down_keeps_the_rows(database, engine):
+    with Store.open(database) as store:
+        store.add_cycle(cycle(1, origin="import"))
+    downgrade(database, "0001")
+    assert database_revision(database) == "0001"
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT id FROM cycles")).scalars().all() == ["c1"]
+    with Store.open(database) as store:
+        (kept,) = store.cycles()
+    assert (kept.id, kept.origin) == ("c1", "run")
+
+
 def test_an_upgrade_of_a_database_at_the_head_keeps_its_data(database):
     with Store.open(database) as store:
         store.add_goals([Goal.new("g")])

@@ -74,13 +74,32 @@ def test_goals_named_by_an_update_count_as_used_too(store):
 
 
 def test_a_cycle_comes_back_equal_and_is_updated(store):
-    new = cycle(1, parent_version=3, started_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC))
+    new = cycle(
+        1, origin="import", parent_version=3, started_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+    )
     store.add_cycle(new)
     assert store.cycle("c1") == new
     finished = datetime(2026, 1, 2, 5, 4, tzinfo=timezone(timedelta(hours=1)))
     changed = store.update_cycle("c1", status=CycleStatus.COMPLETED, finished_at=finished, seconds=60.5)
     assert store.cycle("c1") == changed
     assert store.cycle("c1").finished_at.utcoffset() == timedelta(0)
+
+
+def test_a_cycle_played_elsewhere_is_stored_whole_or_not_at_all(store):
+    goal = Goal.new("g")
+    first, second = execution(goal, "a"), execution(goal, "b")
+    vote, _ = turn(first, second, Verdict.FIRST)
+    vote = vote.model_copy(update={"interaction_id": None})
+    report = StageReport(cycle_id="c1", stage=Stage.GENERATE, status=CycleStatus.COMPLETED)
+    new = cycle(1, origin="import", goal_ids=(goal.id,))
+    with pytest.raises(StorageError, match="refers to a missing row"):
+        store.add_played_cycle(new, [goal], [first], [vote], [], report)
+    assert (store.cycles(), store.goals()) == ([], [])
+    store.add_played_cycle(new, [goal], [first, second], [vote], [], report)
+    assert store.cycles() == [new]
+    assert {row.id for row in store.interactions("c1")} == {first.id, second.id}
+    assert store.votes("c1") == [vote]
+    assert store.stage_reports("c1") == {Stage.GENERATE: report}
 
 
 def test_a_cycle_that_would_end_before_its_start_is_not_saved(store):

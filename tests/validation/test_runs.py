@@ -121,6 +121,20 @@ def test_rules_on_the_whole_file_fail_beyond_their_bounds(rule, given, tmp_path)
     assert check([pair(i) for i in range(5)], tmp_path, **given).failed_rules == (rule,)
 
 
+def test_without_knowledge_of_what_was_dropped_the_rules_on_shares_are_left_out(tmp_path):
+    report = validate_pairs(
+        write_pairs([pair()], tmp_path).parquet,
+        settings=ValidationConfig(min_pairs=1),
+        context_tokens=50,
+        count_tokens=count_tokens,
+        heldout_texts=[],
+        known_ids={"x", "y", "v1", "v2"},
+        report_dir=tmp_path,
+    )
+    assert report.passed
+    assert {rule.id for rule in RULES} - {r.rule for r in report.results} == {"dropped_share", "tie_share"}
+
+
 def test_an_id_that_occurs_twice_fails(tmp_path):
     twice = [pair(1), pair(2).model_copy(update={"id": "p1"})]
     assert check(twice, tmp_path).failed_rules == ("unique_ids",)
