@@ -7,15 +7,15 @@ Called by `camelx.stages`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from camelx import generation, ranking
 from camelx.agents import PolicyModel, open_team
 from camelx.config import AgentConfig, AgentsConfig, SamplingConfig, TransformersBackendConfig
 from camelx.cycles import CycleContext
-from camelx.policies import open_registry, parent_policy
+from camelx.policies import parent_policy, weights_digest
 from camelx.prompts import execution_messages, proposal_messages
 from camelx.ranking import Ballot
 from camelx.schemas import Cycle, Goal, Interaction, Role, Stage, Vote
@@ -74,26 +74,29 @@ def ask_policy(
     side: str,
     policy: PolicyModel,
     goals: Sequence[Goal],
-    known_as: Collection[str | None] = (),
 ) -> Answered:
     """Return one greedy result per goal of a policy, in the order of the goals.
 
+    The answers are logged under the hash of the policy's weights: another adapter of the same cycle does
+    not get them, and a later cycle finds those of its champion.
+
     Args:
         context: The cycle.
-        side: "champion" or "challenger"; part of the agents' names.
+        side: "champion" or "challenger"; begins the agents' names.
         policy: The base with the adapter to be evaluated.
         goals: The hold-out.
-        known_as: Labels under which earlier cycles logged this policy's answers.
     """
-    agents = _greedy_agents(context, side)
-    _recall(context, agents, policy, known_as, goals)
+    digest = weights_digest(policy)
+    policy = replace(policy, adapter_version=f"{context.config.policy.name}@{digest}")
+    agents = _greedy_agents(context, f"{side}-{digest}")
+    _recall(context, agents, policy, goals)
     answered = asyncio.run(_work(context, agents, policy, goals, Stage.EVALUATE))
     generation.check_failures(answered.rows, context.config.generation.max_failure_rate)
     last = {
         row.goal_id: row
         for role in (Role.PROPOSER, Role.EXECUTOR)
         for row in answered.rows
-        if row.role is role and row.agent.startswith(side)
+        if row.role is role and row.adapter_version == policy.adapter_version
     }
     return Answered([last[goal.id] for goal in goals], answered.model_seconds, answered.n_calls)
 
@@ -102,6 +105,8 @@ def ask_judges(
     context: CycleContext, champion: Sequence[Interaction], challenger: Sequence[Interaction]
 ) -> tuple[list[Vote], float]:
     """Return every PeerReviewer's votes on champion against challenger, goal by goal, in both orders."""
+    if not champion:
+        return [], 0.0
     results = {row.id: row for row in (*champion, *challenger)}
 
     async def run() -> tuple[list[Vote], float]:
@@ -128,6 +133,8 @@ def ask_judges(
                 done={vote.id: vote for vote in context.store.votes(context.cycle.id, stage=Stage.EVALUATE)},
                 save=partial(_save_turn, context.store),
             )
+            ranking.check_answered(len(votes), len(ballots), context.config.generation.max_failure_rate)
+            ranking.check_unreadable(votes, context.config.ranking.max_unreadable_rate)
             return votes, team.model_seconds
 
     return asyncio.run(run())
@@ -136,20 +143,6 @@ def ask_judges(
 def starting_policy(context: CycleContext) -> PolicyModel:
     """Return the policy that the cycle started from."""
     return parent_policy(context.config, context.cycle.parent_version)
-
-
-def starting_labels(context: CycleContext) -> set[str | None]:
-    """Return the labels under which that policy's answers were logged, as challenger and as champion."""
-    name, number = context.config.policy.name, context.cycle.parent_version
-    if number is None:
-        return {None}
-    version = open_registry().version(name, number)
-    return {version.label, challenger_label(name, version.cycle_id)}
-
-
-def challenger_label(name: str, cycle_id: str | None) -> str:
-    """Return what answers of an adapter are logged under before it has a version."""
-    return f"{name}@{cycle_id}"
 
 
 async def _work(
@@ -217,7 +210,6 @@ def _recall(
     context: CycleContext,
     agents: AgentsConfig,
     policy: PolicyModel,
-    known_as: Collection[str | None],
     goals: Sequence[Goal],
 ) -> None:
     """Take over the hold-out answers that the same policy gave in an earlier cycle to the same messages.
@@ -225,13 +217,13 @@ def _recall(
     Greedy answers do not change, so asking again would pay twice for the same text.
     """
     cycle, worker = context.cycle, {agent.role: agent for agent in agents.agents}
-    ids = [goal.id for goal in goals]
-    by_work = {
-        (row.goal_id, row.role): row
-        for label in known_as
-        for row in context.store.answers_of(policy.label, label, stage=Stage.EVALUATE, goal_ids=ids)
-        if row.is_finished
-    }
+    earlier = context.store.answers_of(
+        policy.label,
+        policy.adapter_version,
+        stage=Stage.EVALUATE,
+        goal_ids=[goal.id for goal in goals],
+    )
+    by_work = {(row.goal_id, row.role): row for row in earlier if row.is_finished}
     taken: list[Interaction] = []
     for goal in goals:
         above: Interaction | None = None

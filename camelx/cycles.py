@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from camelx.config import RunConfig, Settings, load_config, parse_config, settings
 from camelx.errors import ConfigError, OrchestrationError
 from camelx.schemas import Cycle, CycleStatus, Goal, Holdout, Split, Stage, StageReport, stable_id, utc_now
@@ -169,14 +171,20 @@ def open_cycle(
         if cycle_id is None and not resume:
             if from_stage not in (None, STAGES[0]):
                 raise ConfigError(f"--from {from_stage} needs --cycle ID: a new cycle starts at {STAGES[0]}")
-            return _new_cycle(store, Path(config_path), overrides).id
+            new = _new_cycle(store, Path(config_path), overrides)
+            _hold(new.id)
+            return new.id
         if overrides:
             raise ConfigError(
                 f"a cycle keeps the config it started with; drop {', '.join(overrides)} or start a new cycle"
             )
         cycle = store.cycle(cycle_id) if cycle_id else _unfinished(store)
+        _hold(cycle.id)
         if from_stage is not None:
-            store.forget_stage_reports(cycle.id, _from(from_stage))
+            again = _from(from_stage)
+            if Stage.TRAIN in again:
+                _set_adapter_aside(cycle.id)
+            store.forget_stage_reports(cycle.id, again)
         store.update_cycle(cycle.id, status=CycleStatus.RUNNING, error=None, finished_at=None)
         return cycle.id
 
@@ -204,6 +212,7 @@ def close_cycle(
             seconds=cycle.seconds + seconds,
             peak_rss_mb=max(cycle.peak_rss_mb, peak_rss_mb()),
         )
+    _let_go(cycle_id)
 
 
 def peak_rss_mb() -> float:
@@ -211,6 +220,44 @@ def peak_rss_mb() -> float:
     unit = 1 if sys.platform == "darwin" else 1024
     both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return sum(resource.getrusage(who).ru_maxrss for who in both) * unit / 2**20
+
+
+_held: dict[str, FileLock] = {}
+"""Locks of the cycles that this process runs; the system frees them when it ends, however it ends."""
+
+
+def _hold(cycle_id: str) -> None:
+    """Make sure that no other process runs the cycle: two would pay for the same calls.
+
+    Raises:
+        OrchestrationError: Another process does.
+    """
+    folder = settings().cycle_dir(cycle_id)
+    if str(folder) in _held:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OrchestrationError(
+            f"cycle {cycle_id} is being run by another process; wait for it, or stop it first"
+        ) from None
+    _held[str(folder)] = lock
+
+
+def _let_go(cycle_id: str) -> None:
+    lock = _held.pop(str(settings().cycle_dir(cycle_id)), None)
+    if lock is not None:
+        lock.release()
+
+
+def _set_adapter_aside(cycle_id: str) -> None:
+    """Make room for another adapter of the cycle; versions that were registered have their own copy."""
+    adapter = settings().adapters_dir / cycle_id
+    if adapter.exists():
+        n = len(list(adapter.parent.glob(f"{cycle_id}.replaced-*")))
+        adapter.rename(adapter.with_name(f"{cycle_id}.replaced-{n + 1}"))
 
 
 def _unfinished(store: Store) -> Cycle:
@@ -228,11 +275,13 @@ def _from(name: str) -> Sequence[Stage]:
 
 def _new_cycle(store: Store, config_path: Path, overrides: Mapping[str, Any] | None) -> Cycle:
     from camelx.agents import check_team
+    from camelx.evaluation import make_verifier
     from camelx.policies import champion_policy
 
     config = load_config(config_path, overrides)
     champion, policy = champion_policy(config)
     check_team(config.agents, policy)
+    make_verifier(config.evaluation)
     number = store.next_cycle_number()
     cycle = Cycle(
         id=f"c{number}",
@@ -310,6 +359,9 @@ def _choose_goals(store: Store, config: RunConfig, seed: int) -> list[Goal]:
 def _open_levels(store: Store, config: RunConfig) -> list[int] | None:
     """Return the levels that goals may come from; None: all, as nothing is known yet or all are mastered."""
     for cycle in reversed(store.cycles()):
+        known = parse_config(cycle.config)
+        if (known.goals.source, known.policy) != (config.goals.source, config.policy):
+            continue
         report = store.stage_reports(cycle.id).get(Stage.EVALUATE)
         if report is None or report.status is not CycleStatus.COMPLETED:
             continue

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from camelx.adapters import ADAPTER_WEIGHTS, file_sha256
 from camelx.agents import PolicyModel
 from camelx.config import RunConfig, settings
 from camelx.errors import ConfigError, RegistryError
+from camelx.offline import let_hub_answer
 from camelx.registry import Registry
-from camelx.schemas import AdapterVersion
+from camelx.schemas import AdapterVersion, content_hash
 
 if TYPE_CHECKING:
     from camel.agents import ChatAgent
@@ -35,6 +37,7 @@ def resolve_base(base: str) -> str:
         return str(path.resolve())
     if path.is_absolute() or base.startswith((".", "~")) or base.count("/") > 1:
         raise ConfigError(f"policy.base {base!r} is no directory; expected one, a hub id, or demo")
+    let_hub_answer()
     return base
 
 
@@ -69,6 +72,14 @@ def policy_of(config: RunConfig, version: AdapterVersion | None) -> PolicyModel:
         adapter=version.path if version else None,
         adapter_version=version.label if version else None,
     )
+
+
+def weights_digest(policy: PolicyModel) -> str:
+    """Return 8 hexadecimal digits that stand for the weights of the base and of the adapter on it."""
+    from camelx.training import base_sha256
+
+    adapter = "none" if policy.adapter is None else file_sha256(policy.adapter / ADAPTER_WEIGHTS)
+    return content_hash([base_sha256(policy.base), adapter])[:8]
 
 
 def load_champion(name: str = "camelx-policy", *, device: str = "auto") -> tuple[Any, Any]:

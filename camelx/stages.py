@@ -17,14 +17,12 @@ from camelx.asking import (
     ask_policy,
     ask_reviewers,
     ask_workers,
-    challenger_label,
-    starting_labels,
     starting_policy,
 )
 from camelx.cycles import CycleContext, Outcome, recorded
 from camelx.files import replacing
 from camelx.policies import open_registry
-from camelx.schemas import Message, Role, Split, Stage, Verdict
+from camelx.schemas import AdapterVersion, Message, Role, Split, Stage, Verdict
 
 
 @recorded(Stage.GENERATE)
@@ -50,6 +48,7 @@ def generate_interactions(context: CycleContext) -> Outcome:
 def mutual_rank(context: CycleContext) -> Outcome:
     """Let reviewers compare results in both orders, and turn the votes into rankings."""
     store, cycle, settings = context.store, context.cycle, context.config.ranking
+    context.report(Stage.GENERATE)
     work = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE) if row.error is None}
     # Votes made elsewhere are all there is: their judges can't be asked for more.
     model_seconds = ask_reviewers(context, work) if cycle.origin == "run" else 0.0
@@ -75,6 +74,7 @@ def mutual_rank(context: CycleContext) -> Outcome:
 def export_preference_pairs(context: CycleContext) -> Outcome:
     """Make preference pairs of rankings and human annotations, and write the files."""
     store, cycle = context.store, context.cycle
+    context.report(Stage.RANK)
     interactions = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE)}
     annotations = store.annotations(goal_ids=cycle.goal_ids)
     comparisons = store.comparisons(cycle.id)
@@ -168,12 +168,8 @@ def evaluate_adapter(context: CycleContext) -> Outcome:
     """Let champion and challenger answer the hold-out, compare them, and let the gate decide."""
     config = context.config
     goals = context.heldout_goals()
-    challenger = PolicyModel(
-        base=starting_policy(context).base,
-        adapter=context.adapter_dir,
-        adapter_version=challenger_label(config.policy.name, context.cycle.id),
-    )
-    old = ask_policy(context, "champion", starting_policy(context), goals, known_as=starting_labels(context))
+    challenger = PolicyModel(base=starting_policy(context).base, adapter=context.adapter_dir)
+    old = ask_policy(context, "champion", starting_policy(context), goals)
     new = ask_policy(context, "challenger", challenger, goals)
     judged = [i for i, goal in enumerate(goals) if goal.answer is None]
     votes, judge_seconds = ask_judges(context, [old.rows[i] for i in judged], [new.rows[i] for i in judged])
@@ -190,6 +186,7 @@ def evaluate_adapter(context: CycleContext) -> Outcome:
         "difference": difference.as_dict(),
         "promoted": decision.promoted,
         "reasons": list(decision.reasons),
+        "n_unscored": len(scores.unscored),
         "levels": scores.by_level("challenger" if decision.promoted else "champion"),
         "champion_levels": scores.by_level("champion"),
         "challenger_levels": scores.by_level("challenger"),
@@ -224,17 +221,25 @@ def register_in_mlflow(context: CycleContext) -> Outcome:
             if path.suffix in (".parquet", ".jsonl", ".html", ".json")
         ],
     )
-    if evaluated.details["promoted"]:
+    is_promoted = evaluated.details["promoted"] and _is_champion_still(context, version)
+    if is_promoted:
         version = registry.promote(name, version.version)
     return Outcome(
         details={
             "name": name,
             "version": version.version,
             "aliases": sorted(version.aliases),
-            "promoted": evaluated.details["promoted"],
+            "promoted": is_promoted,
             "run_id": trained.details["run_id"],
         }
     )
+
+
+def _is_champion_still(context: CycleContext, challenger: AdapterVersion) -> bool:
+    """Whether the champion is the one that the challenger was compared with, or already the challenger."""
+    champion = open_registry().champion(context.config.policy.name)
+    in_use = champion.version if champion else None
+    return in_use in (context.cycle.parent_version, challenger.version)
 
 
 def _token_limit(context: CycleContext) -> tuple[Callable[[Sequence[Message]], int], int]:

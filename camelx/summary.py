@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from camelx.config import settings
+from camelx.config import settings, without_password
 from camelx.cycles import STAGES, open_store
 from camelx.schemas import Cycle, CycleStatus, Stage, StageReport
 
@@ -146,7 +146,7 @@ class CycleSummary(BaseModel):
         ]
         decision = "promoted" if evaluated["promoted"] else "not promoted"
         return [
-            ("goals", f"{h['n_goals']:,} that were never trained on"),
+            ("goals", f"{h['n_goals']:,} that were never trained on" + _unscored(evaluated)),
             ("champion", f"{h['champion']:.1%}"),
             ("challenger", f"{h['challenger']:.1%}"),
             (
@@ -165,7 +165,7 @@ class CycleSummary(BaseModel):
             ("validation report", self._details(Stage.VALIDATE).get("html")),
             ("adapter", self._details(Stage.TRAIN).get("adapter")),
             ("evaluation", self._details(Stage.EVALUATE).get("json")),
-            ("database", s.resolved_database_url if self.reports else None),
+            ("database", without_password(s.resolved_database_url) if self.reports else None),
         ]
         rows = [(what, path) for what, path in files if path]
         if registered:
@@ -217,6 +217,11 @@ def next_steps(summary: CycleSummary) -> list[str]:
         "configs/agents.yaml              your own agents, models and servers",
         "configs/cycle.yaml               sizes, ranker, thresholds, training, gate",
     ]
+
+
+def _unscored(evaluated: dict[str, Any]) -> str:
+    n = evaluated.get("n_unscored", 0)
+    return f"; {n:,} more could not be scored" if n else ""
 
 
 def _curve(values: list[float]) -> str:

@@ -119,7 +119,6 @@ class Team:
 
     def _made(self, c: AgentConfig, role: Role, system: str, sampling: SamplingConfig) -> list[Agent]:
         backend, facts = self._backend(c.backend, sampling)
-        names = [c.name] if c.count == 1 else [f"{c.name}-{i}" for i in range(1, c.count + 1)]
         return [
             BackendAgent(
                 name=name,
@@ -129,7 +128,7 @@ class Team:
                 backend=backend,
                 **facts,
             )
-            for name in names
+            for name in c.members
         ]
 
     def _backend(self, name: str, sampling: SamplingConfig) -> tuple[Any, dict[str, Any]]:

@@ -104,6 +104,11 @@ class AgentConfig(Section):
     """Answers per prompt: proposals per goal, executions per proposal. Reviewers ignore it."""
     sampling: SamplingConfig = SamplingConfig()
 
+    @property
+    def members(self) -> list[str]:
+        """The names under which its `count` agents take part."""
+        return [self.name] if self.count == 1 else [f"{self.name}-{i}" for i in range(1, self.count + 1)]
+
 
 class AgentsConfig(Section):
     """agents.yaml: who takes part, and the backends they run on."""
@@ -119,7 +124,7 @@ class AgentsConfig(Section):
                     f"agent {agent.name!r} names backend {agent.backend!r}; declared are "
                     f"{', '.join(sorted(self.backends))}{nearest_hint(agent.backend, self.backends)}"
                 )
-        names = [agent.name for agent in self.agents]
+        names = [name for agent in self.agents for name in agent.members]
         if len(set(names)) < len(names):
             raise ValueError(f"agent names must differ, got {', '.join(names)}")
         for role in (Role.EXECUTOR, Role.PEER_REVIEWER):
