@@ -65,6 +65,7 @@ class CycleSummary(BaseModel):
     def sections(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Return the page as titled lists of (what, value), ready for any renderer."""
         return [
+            ("Stopped", self._stopped_rows()),
             ("Work", self._work_rows()),
             ("Pairs", self._pair_rows()),
             ("Training", self._training_rows()),
@@ -82,10 +83,19 @@ class CycleSummary(BaseModel):
                 lines += [f"| {what} | {value.replace('|', chr(92) + '|')} |" for what, value in rows] + [""]
         return "\n".join(lines)
 
+    def _stopped_rows(self) -> list[tuple[str, str]]:
+        """Return the stages that did not complete, each with the reason."""
+        stopped = (CycleStatus.FAILED, CycleStatus.CANCELLED)
+        return [
+            (str(stage), f"{report.status}: {' '.join((report.error or 'no reason given').split())}")
+            for stage, report in self.reports.items()
+            if report.status in stopped
+        ]
+
     def _work_rows(self) -> list[tuple[str, str]]:
         generated, ranked = self.reports.get(Stage.GENERATE), self.reports.get(Stage.RANK)
         rows = []
-        if generated:
+        if generated and generated.counts:
             c = generated.counts
             rows.append(("goals", f"{c.get('goals', 0):,}"))
             rows.append(
@@ -95,7 +105,7 @@ class CycleSummary(BaseModel):
                     f"{c.get('failed', 0):,} failed",
                 )
             )
-        if ranked:
+        if ranked and ranked.counts:
             c = ranked.counts
             rows.append(
                 (
@@ -120,9 +130,8 @@ class CycleSummary(BaseModel):
             )
             dropped = {k: n for k, n in exported.details["dropped"].items() if n}
             rows.append(("dropped", ", ".join(f"{n:,} {why}" for why, n in dropped.items()) or "none"))
-        if checked:
-            c = checked.counts
-            rows.append(("validation", f"all {c['rules']} rules kept" if c else f"failed: {checked.error}"))
+        if checked and checked.counts:
+            rows.append(("validation", f"all {checked.counts['rules']} rules kept"))
         return rows
 
     def _training_rows(self) -> list[tuple[str, str]]:
