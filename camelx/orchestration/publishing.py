@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import json
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +44,8 @@ P = ParamSpec("P")
 
 CYCLE_LABEL, HOST_LABEL, PID_LABEL = "camelx.cycle", "camelx.host", "camelx.pid"
 _UPDATE_EVERY_S = 1.0
+_MAX_ROWS = 200
+"""Rows of a list that a page shows; the database has them all."""
 
 command_started: contextvars.ContextVar[datetime | None] = contextvars.ContextVar("started", default=None)
 """When the command began whose time the cycle is charged; None: with the flow run."""
@@ -223,11 +224,26 @@ def stage_page(report: StageReport) -> str:
     if report.counts:
         lines += ["| what | n |", "|---|---:|", *(f"| {k} | {n:,} |" for k, n in report.counts.items()), ""]
     for what, value in report.details.items():
-        if isinstance(value, (dict, list)):
-            lines += [f"## {what}", "```json", json.dumps(value, indent=1)[:8_000], "```", ""]
+        if isinstance(value, dict):
+            lines += ["", f"## {what}", "", *_table([{"what": k, "value": v} for k, v in value.items()]), ""]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines += ["", f"## {what}", "", *_table(value[:_MAX_ROWS]), ""]
         else:
-            lines += [f"- **{what}**: {value}"]
+            lines += [f"- **{what}**: {_cell(value)}"]
     return "\n".join(lines)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return records as the lines of a markdown table, with a column for each key of any of them."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    head = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return head + ["| " + " | ".join(_cell(row.get(key, "")) for key in columns) + " |" for row in rows]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return " ".join(str(value).split()).replace("|", "\\|")
 
 
 def _links(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -123,7 +123,7 @@ def render_html(report: ValidationReport) -> str:
     n_warnings = sum(not r.passed and r.severity == "warning" for r in report.results)
     verdict = "All rules hold" if report.passed else f"{len(report.failed_rules)} rules failed"
     if n_warnings:
-        verdict += f", {n_warnings} warnings"
+        verdict += f", {n_warnings} warning" + ("s" if n_warnings > 1 else "")
     failed = [result for result in report.results if not result.passed]
     return _PAGE.format(
         state="passed" if report.passed else "failed",
@@ -181,6 +181,7 @@ h1 span {{ font-weight: 700; }}
 table {{ border-collapse: collapse; width: 100%; margin: 1rem 0; display: block; overflow-x: auto; }}
 th, td {{ border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top;
   overflow-wrap: anywhere; }}
+th {{ white-space: nowrap; }}
 thead {{ background: var(--soft); }}
 .passed {{ color: var(--good); }} .failed {{ color: var(--bad); font-weight: 700; }}
 .warning {{ color: var(--warn); font-weight: 700; }}

@@ -1,0 +1,23 @@
+from camelx.orchestration.publishing import stage_page
+from camelx.schemas import Stage, StageReport
+
+
+def test_a_stages_page_shows_records_as_tables_and_no_raw_json() -> None:
+    page = stage_page(
+        StageReport(
+            cycle_id="c1",
+            stage=Stage.EXPORT,
+            counts={"pairs": 1227},
+            details={
+                "dropped": {"tie": 3},
+                "judges": [{"judge": "a|b", "weight": 0.123456}, {"judge": "c", "consistency": 1.0}],
+                "path": "data/c1",
+            },
+        )
+    )
+    assert "| pairs | 1,227 |" in page
+    assert "| tie | 3 |" in page
+    assert "| judge | weight | consistency |" in page
+    assert "| a\\|b | 0.1235 |  |" in page
+    assert "- **path**: data/c1" in page
+    assert "{" not in page
