@@ -56,7 +56,10 @@ def _check(config: BackendConfig, policy: PolicyModel) -> None:
 
 
 def _check_server(url: str, key: str | None) -> None:
-    """Ask for the list of models. Some servers have none (404), but one that answers is there."""
+    """Ask for the list of models. A server that answers is there, whatever it answers.
+
+    Some have no such list (404); `transformers serve` fails to make one without a network (500).
+    """
     address = f"{url.rstrip('/')}/models"
     try:
         answer = httpx.get(address, headers={"Authorization": f"Bearer {key or NO_KEY}"}, timeout=_TIMEOUT_S)
@@ -68,7 +71,7 @@ def _check_server(url: str, key: str | None) -> None:
         ) from e
     if answer.status_code in (401, 403):
         raise AgentError(f"the server at {url} refuses the key ({answer.status_code}); set api_key_env")
-    if answer.status_code >= 500:
+    if answer.status_code in (502, 503, 504):
         raise AgentError(
             f"the server at {url} answers {answer.status_code} to GET /models; is it still loading?",
             retryable=True,
