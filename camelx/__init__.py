@@ -1,7 +1,7 @@
 """camelx makes LLM agents better at their own work, on a schedule, and proves it.
 
     model, tokenizer = camelx.load_champion()             # ready to generate
-    camelx.champion_agent().step("A pen costs 3 ...")     # a CAMEL ChatAgent on it
+    camelx.champion_agent().step("Goal: ...")             # a CAMEL ChatAgent on it
 
 Everything else is reached through the `camelx` command or the modules of this package. Importing the
 package loads no model library; what does is imported at first use.
