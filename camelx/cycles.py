@@ -339,11 +339,11 @@ def _choose_goals(store: Store, config: RunConfig, seed: int) -> list[Goal]:
     levels = _open_levels(store, config)
     heldout = frozen_holdout(store, config)
     if config.goals.source == "demo":
-        from camelx.demo_model.problems import LEVELS, demo_goals
+        from camelx.demo_model.problems import GOAL_LEVELS, demo_goals
 
         texts = {goal.text for goal in heldout}
         goals = demo_goals(
-            config.goals.n, seed=seed, levels=levels or LEVELS, split=Split.TRAIN, exclude=texts
+            config.goals.n, seed=seed, levels=levels or GOAL_LEVELS, split=Split.TRAIN, exclude=texts
         )
         store.add_goals(goals)
         return goals

@@ -113,7 +113,8 @@ class Problem:
     answer: int
     steps: tuple[Step, ...]
     level: int
-    """1: two steps, small numbers; 2: two steps, larger numbers; 3: three steps."""
+    """1: two steps, small numbers; 2: two steps, larger numbers; 3: three steps, small numbers; 4: three
+    steps, larger numbers."""
     opening: int
     """Index in `OPENINGS`."""
 
@@ -126,8 +127,17 @@ class _Range:
     largest_result: int
 
 
-_RANGES = {1: _Range(2, 20, 4, 80), 2: _Range(2, 40, 5, 200), 3: _Range(3, 25, 3, 150)}
-LEVELS = tuple(_RANGES)
+_RANGES = {
+    1: _Range(2, 20, 4, 80),
+    2: _Range(2, 40, 5, 200),
+    3: _Range(3, 25, 3, 150),
+    4: _Range(3, 40, 5, 200),
+}
+LEVELS = (1, 2, 3)
+"""What the demo model's training text is made of."""
+
+GOAL_LEVELS = (*LEVELS, 4)
+"""What cycles work on: the last level joins what the text keeps apart, and leaves later cycles to climb."""
 
 
 def make_problems(
@@ -143,7 +153,7 @@ def make_problems(
     Args:
         n: How many.
         seed: Seed of the random numbers.
-        levels: Levels to take in turn, each one of 1, 2, 3.
+        levels: Levels to take in turn, each one of `GOAL_LEVELS`.
         exclude: Texts that must not occur.
         split: Which texts may occur; none belongs to both splits (see `is_held_out`).
 
@@ -167,7 +177,7 @@ def demo_goals(
     n: int,
     *,
     seed: int,
-    levels: Sequence[int] = LEVELS,
+    levels: Sequence[int] = GOAL_LEVELS,
     split: Split = Split.TRAIN,
     exclude: Collection[str] = (),
 ) -> list[Goal]:
