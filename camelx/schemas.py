@@ -86,6 +86,9 @@ class CycleStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+ReviewForm = Literal["pairwise", "listwise", "rating"]
+"""How a reviewer was asked; a ranking or marks of several results become one vote per pair of them."""
+
 VerifierKind = Literal["exact", "numeric", "regex", "callable"]
 
 
@@ -236,6 +239,9 @@ class Vote(Record):
     verdict: Verdict | None
     """None: unreadable, see `error`."""
     error: str | None = None
+    form: ReviewForm = "pairwise"
+    round: int = Field(default=0, ge=0)
+    """1: given again after a discussion. Of a judge's votes on one order of a pair the last round counts."""
     interaction_id: str | None = None
     """The reviewer's own turn, with its prompt and raw reply; None for imported votes."""
     created_at: datetime = Field(default_factory=utc_now)
@@ -307,7 +313,8 @@ class PreferencePair(Record):
     """Confidence in (0, 1]: 2p - 1 for the probability p that chosen beats rejected."""
     margin: float
     """Difference of the two ranking scores; 0 where only people judged."""
-    source: Literal["votes", "human"]
+    source: Literal["votes", "human", "verifier"]
+    """What the preference rests on; "verifier": a review whose verdict the goal's answer bears out."""
     chosen_id: str
     """Interaction behind `chosen`; for an edited text the interaction that was edited."""
     rejected_id: str

@@ -17,21 +17,16 @@ from camelx.config.agents import (
     TransformersBackendConfig,
 )
 from camelx.config.cycle import (
-    BradleyTerryConfig,
     EvaluationConfig,
     ExportConfig,
     GateConfig,
     GenerationConfig,
     GoalsConfig,
     LoraSettings,
-    PeerRankConfig,
     PolicyConfig,
-    RankerConfig,
-    RankingConfig,
     RunConfig,
     TrainingConfig,
     ValidationConfig,
-    WinRateConfig,
 )
 from camelx.config.environment import (
     Settings,
@@ -42,13 +37,28 @@ from camelx.config.loading import (
     load_config,
     parse_config,
 )
+from camelx.config.ranking import (
+    BradleyTerryConfig,
+    BudgetConfig,
+    BuyingConfig,
+    DiscussionConfig,
+    PanelLimits,
+    PeerRankConfig,
+    RankerConfig,
+    RankingConfig,
+    ReliablePeerRankConfig,
+    WinRateConfig,
+)
 
 __all__ = [
     "AgentConfig",
     "AgentsConfig",
     "BackendConfig",
     "BradleyTerryConfig",
+    "BudgetConfig",
+    "BuyingConfig",
     "CamelBackendConfig",
+    "DiscussionConfig",
     "EvaluationConfig",
     "ExportConfig",
     "GateConfig",
@@ -56,10 +66,12 @@ __all__ = [
     "GoalsConfig",
     "LoraSettings",
     "OpenAIBackendConfig",
+    "PanelLimits",
     "PeerRankConfig",
     "PolicyConfig",
     "RankerConfig",
     "RankingConfig",
+    "ReliablePeerRankConfig",
     "RetryConfig",
     "RunConfig",
     "SamplingConfig",

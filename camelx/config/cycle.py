@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from camelx.config.agents import AgentsConfig
+from camelx.config.ranking import RankingConfig
 from camelx.config.section import Section
 from camelx.schemas import Role, VerifierKind
 
@@ -42,48 +43,6 @@ class GenerationConfig(Section):
     """The stage fails when a larger share of its calls failed."""
 
 
-class WinRateConfig(Section):
-    """Share of votes won, ties half, shrunk towards one half."""
-
-    kind: Literal["win_rate"]
-    prior_votes: float = Field(default=2.0, ge=0)
-    """Votes of strength one half that are added to each result."""
-
-
-class BradleyTerryConfig(Section):
-    """Strengths whose difference is the log odds of winning, with a normal prior."""
-
-    kind: Literal["bradley_terry"] = "bradley_terry"
-    prior_scale: float = Field(default=1.5, gt=0)
-    """Standard deviation of the prior on a strength, in log odds."""
-
-
-class PeerRankConfig(Section):
-    """Votes weighted by the judge's own win rate (PRD, arXiv 2307.02762). Judges must be authors too."""
-
-    kind: Literal["peer_rank"]
-    rounds: int = Field(default=5, ge=1)
-    tie_width: float = Field(default=0.01, ge=0)
-    """A weighted mean vote this close to 0 is a tie."""
-
-
-RankerConfig = Annotated[WinRateConfig | BradleyTerryConfig | PeerRankConfig, Field(discriminator="kind")]
-
-
-class RankingConfig(Section):
-    """How results are compared."""
-
-    comparisons_per_goal: int = Field(default=10, ge=1)
-    """Pairs of results that are reviewed for each goal, each in both orders."""
-    reviewers_per_pair: int = Field(default=1, ge=1)
-    """Reviewers who see each pair, each in both orders."""
-    peers_review: bool = True
-    """Proposers and Executors review too, asked as the first PeerReviewer is; never their own work."""
-    max_unreadable_rate: float = Field(default=0.2, ge=0, le=1)
-    """The stage fails when a larger share of the verdicts can't be read."""
-    ranker: RankerConfig = BradleyTerryConfig()
-
-
 class ExportConfig(Section):
     """Which comparisons become preference pairs."""
 
@@ -93,6 +52,11 @@ class ExportConfig(Section):
     """Per goal and role; the surest are kept."""
     max_similarity: float = Field(default=0.98, gt=0, le=1)
     """Texts more alike than this (1 is identical) make no pair."""
+    require_both_orders: bool = True
+    """Pairs that the agents judged in one order alone are dropped: position may have decided them."""
+    review_outcome: Literal["human", "verifier", "both"] = "human"
+    """What shows later which review was right, for pairs of role peer_reviewer: people's verdicts on the two
+    results, the goal's verifier (this tells the cycle the answers of its training goals), or both."""
     roles: tuple[Role, ...] = (Role.PROPOSER, Role.EXECUTOR)
 
 

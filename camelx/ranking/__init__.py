@@ -10,9 +10,9 @@ Called by the stage mutual-rank, by evaluation of goals that only judges can com
 
 from camelx.ranking.credit import credit_roles
 from camelx.ranking.rankers import RankedVotes, rank_votes
-from camelx.ranking.schedule import Ballot, schedule_ballots
+from camelx.ranking.reviewing.schedule import Ballot, schedule_ballots
+from camelx.ranking.reviewing.voting import check_answered, check_unreadable, collect_votes, vote_id
 from camelx.ranking.votes import VOTE_COLUMNS, vote_frame
-from camelx.ranking.voting import check_answered, check_unreadable, collect_votes, vote_id
 
 __all__ = [
     "VOTE_COLUMNS",

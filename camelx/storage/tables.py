@@ -183,6 +183,8 @@ class VoteRow(Base):
     second_id: Mapped[str] = _id_column(_INTERACTION)
     verdict: Mapped[str | None]
     error: Mapped[str | None] = mapped_column(ModelText)
+    form: Mapped[str] = mapped_column(Text, server_default="pairwise")
+    round: Mapped[int] = mapped_column(server_default="0")
     interaction_id: Mapped[str | None] = _id_column(_INTERACTION)
     created_at: Mapped[datetime]
     __table_args__ = (Index("ix_votes_cycle_id", "cycle_id"),)

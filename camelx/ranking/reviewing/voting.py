@@ -14,7 +14,7 @@ from typing import Any
 from camelx.errors import AgentError, JudgeParseError
 from camelx.progress import Progress, report
 from camelx.prompts import parse_verdict, review_messages
-from camelx.ranking.schedule import Ballot
+from camelx.ranking.reviewing.schedule import Ballot
 from camelx.schemas import Agent, Goal, Interaction, Message, Reply, Role, Stage, Verdict, Vote, stable_id
 
 SaveTurn = Callable[[Vote | None, Interaction], None]

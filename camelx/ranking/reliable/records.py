@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from peer_anchors import Anchored, Labels
-from peer_model import Opinions, Reviewers
 
+from camelx.ranking.reliable.anchors import Anchored, Labels
+from camelx.ranking.reliable.model import Opinions, Reviewers
 from camelx.ranking.votes import Codes, Floats, weighted_counts
 
 _Z = 1.96

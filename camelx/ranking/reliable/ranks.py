@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from peer_anchors import Anchored, Labels, anchor
-from peer_model import (
+
+from camelx.ranking.reliable.anchors import Anchored, Labels, anchor
+from camelx.ranking.reliable.model import (
     Beliefs,
     Flags,
     Link,
@@ -25,8 +26,7 @@ from peer_model import (
     fit_reviewers,
     pool_opinions,
 )
-from peer_records import agreement_interval, conflicts, judge_records
-
+from camelx.ranking.reliable.records import agreement_interval, conflicts, judge_records
 from camelx.ranking.votes import Codes, Floats, VoteTable, tabulate_votes
 
 

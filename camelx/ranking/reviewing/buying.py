@@ -20,9 +20,9 @@ import heapq
 from dataclasses import dataclass
 
 import numpy as np
-from peer_model import Link, Reviewers
 from scipy.special import ndtr
 
+from camelx.ranking.reliable.model import Link, Reviewers
 from camelx.ranking.votes import Codes, Floats
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)

@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from peer_model import (
+from scipy.special import expit, log_expit, logit, ndtr, ndtri, xlogy
+
+from camelx.ranking.reliable.model import (
     Beliefs,
     Flags,
     Link,
@@ -28,8 +30,6 @@ from peer_model import (
     fit_reviewers,
     pool_opinions,
 )
-from scipy.special import expit, log_expit, logit, ndtr, ndtri, xlogy
-
 from camelx.ranking.votes import Codes, Floats, VoteTable, weighted_counts
 
 _TRUST = (0.0, 0.5, 1.0)

@@ -1,0 +1,24 @@
+"""How a reviewer was asked, and whether it had discussed the pair before."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add `votes.form` and `votes.round`; votes that are there came from pairs shown once."""
+    op.add_column("votes", sa.Column("form", sa.Text(), nullable=False, server_default="pairwise"))
+    op.add_column("votes", sa.Column("round", sa.Integer(), nullable=False, server_default="0"))
+
+
+def downgrade() -> None:
+    """Forget both."""
+    with op.batch_alter_table("votes") as votes:
+        votes.drop_column("round")
+        votes.drop_column("form")
