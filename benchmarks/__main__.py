@@ -7,16 +7,17 @@ docs/lab-log.md.
 import sys
 from collections.abc import Callable
 
-from benchmarks import cycle, generation, rounds, startup
+from benchmarks import cycle, generation, ranking, rounds, startup
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
     "generation": generation.main,
     "rounds": rounds.main,
+    "ranking": ranking.main,
     "cycle": cycle.main,
     "seeds": cycle.seeds,
 }
-BY_DEFAULT = ("startup", "generation", "rounds", "cycle")
+BY_DEFAULT = ("startup", "generation", "ranking", "rounds", "cycle")
 
 
 def main() -> None:

@@ -7,19 +7,21 @@ Called by `camelx.stages`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import TYPE_CHECKING
 
 from camelx import generation, ranking
-from camelx.agents import PolicyModel, open_team
+from camelx.agents import PolicyModel, Team, open_team
 from camelx.config import AgentConfig, AgentsConfig, SamplingConfig, TransformersBackendConfig
 from camelx.cycles import CycleContext
 from camelx.policies import parent_policy, weights_digest
 from camelx.prompts import execution_messages, proposal_messages
-from camelx.ranking import Ballot
-from camelx.schemas import Cycle, Goal, Interaction, Role, Stage, Vote
-from camelx.storage import Store
+from camelx.ranking import Ballot, Ledger, Sitting, Spent
+from camelx.schemas import Agent, Cycle, Goal, Interaction, Role, Stage, Vote
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -36,35 +38,51 @@ def ask_workers(context: CycleContext, goals: Sequence[Goal]) -> Answered:
     return asyncio.run(_work(context, context.config.agents, starting_policy(context), goals, Stage.GENERATE))
 
 
-def ask_reviewers(context: CycleContext, work: dict[str, Interaction]) -> float:
-    """Have the executions among `work` reviewed in pairs; return the seconds of forward passes.
+@dataclass(frozen=True)
+class Reviewed:
+    """What the reviews of mutual ranking took."""
 
-    Votes are saved as they come. `work` holds proposals too: they tell whose an execution is.
+    model_seconds: float
+    spent: Spent
+    """Earlier runs of the cycle included."""
+
+
+def ask_reviewers(
+    context: CycleContext,
+    work: Mapping[str, Interaction],
+    *,
+    anchors: pd.DataFrame | None = None,
+    earlier: pd.DataFrame | None = None,
+) -> Reviewed:
+    """Have the executions among `work` reviewed; the votes are saved as they come.
+
+    Args:
+        context: The cycle.
+        work: Proposals and executions by id; proposals tell whose an execution is.
+        anchors: People's judgements (goal_id, first_id, second_id, outcome). They calibrate the reviewers
+            while votes are bought, and come first in a discussion.
+        earlier: Votes of earlier cycles on judged pairs, as `Store.vote_table` gives them.
+
+    Raises:
+        ConfigError: Nobody may judge anything.
+        AgentError: Too many calls failed.
     """
+    config = context.config
 
-    async def run() -> float:
-        agents, concurrency = context.config.agents, context.config.generation.concurrency
-        async with open_team(agents, starting_policy(context), concurrency=concurrency) as team:
-            judges = team.judges(peers=context.config.ranking.peers_review)
-            results = [row for row in work.values() if row.role is Role.EXECUTOR]
-            ballots = ranking.schedule_ballots(
-                results, work, list(judges), context.config.ranking, context.seed
+    async def run() -> Reviewed:
+        async with _team(context) as team:
+            judges = team.judges(peers=config.ranking.peers_review)
+            goals = context.store.goals(ids=context.cycle.goal_ids)
+            sitting = _sitting(context, Stage.RANK, judges, goals, work)
+            spent = await ranking.hold_reviews(
+                sitting,
+                config.ranking,
+                min_weight=config.export.min_weight,
+                anchors=anchors,
+                earlier=earlier,
             )
-            votes = await ranking.collect_votes(
-                ballots,
-                goals={goal.id: goal for goal in context.store.goals(ids=context.cycle.goal_ids)},
-                results=work,
-                judges=judges,
-                cycle_id=context.cycle.id,
-                stage=Stage.RANK,
-                trace_id=context.cycle.trace_id,
-                seed=context.seed,
-                concurrency=concurrency,
-                done={vote.id: vote for vote in context.store.votes(context.cycle.id, stage=Stage.RANK)},
-                save=partial(_save_turn, context.store),
-            )
-            ranking.check_answered(len(votes), len(ballots), context.config.generation.max_failure_rate)
-            return team.model_seconds
+            ranking.check_answered(sitting.ledger, config.generation.max_failure_rate)
+            return Reviewed(team.model_seconds, spent)
 
     return asyncio.run(run())
 
@@ -110,30 +128,19 @@ def ask_judges(
     results = {row.id: row for row in (*champion, *challenger)}
 
     async def run() -> tuple[list[Vote], float]:
-        agents, concurrency = context.config.agents, context.config.generation.concurrency
-        async with open_team(agents, starting_policy(context), concurrency=concurrency) as team:
+        async with _team(context) as team:
             judges = team.judges(peers=False)
-            ballots = [
-                Ballot(goal_id=old.goal_id, judge=name, first_id=first.id, second_id=second.id)
-                for old, new in zip(champion, challenger, strict=True)
-                if old.completion != new.completion
-                for name in judges
-                for first, second in ((old, new), (new, old))
-            ]
-            votes = await ranking.collect_votes(
-                ballots,
-                goals={goal.id: goal for goal in context.heldout_goals()},
-                results=results,
-                judges=judges,
-                cycle_id=context.cycle.id,
-                stage=Stage.EVALUATE,
-                trace_id=context.cycle.trace_id,
-                seed=context.seed,
-                concurrency=concurrency,
-                done={vote.id: vote for vote in context.store.votes(context.cycle.id, stage=Stage.EVALUATE)},
-                save=partial(_save_turn, context.store),
+            sitting = _sitting(context, Stage.EVALUATE, judges, context.heldout_goals(), results)
+            votes = await sitting.collect(
+                [
+                    ballot
+                    for old, new in zip(champion, challenger, strict=True)
+                    if old.completion != new.completion
+                    for name in judges
+                    for ballot in ranking.both_orders(Ballot(old.goal_id, name, (old.id, new.id)))
+                ]
             )
-            ranking.check_answered(len(votes), len(ballots), context.config.generation.max_failure_rate)
+            ranking.check_answered(sitting.ledger, context.config.generation.max_failure_rate)
             ranking.check_unreadable(votes, context.config.ranking.max_unreadable_rate)
             return votes, team.model_seconds
 
@@ -169,12 +176,36 @@ async def _work(
         return Answered(rows, team.model_seconds, len(paid))
 
 
-def _save_turn(store: Store, vote: Vote | None, turn: Interaction) -> None:
-    """Save a reviewer's turn with its vote; a call that failed has none, so that it is made again."""
-    if vote is None:
-        store.save_interactions([turn])
-    else:
-        store.save_turn(vote, turn)
+def _team(context: CycleContext) -> Team:
+    concurrency = context.config.generation.concurrency
+    return open_team(context.config.agents, starting_policy(context), concurrency=concurrency)
+
+
+def _sitting(
+    context: CycleContext,
+    stage: Stage,
+    judges: Mapping[str, Agent],
+    goals: Sequence[Goal],
+    results: Mapping[str, Interaction],
+) -> Sitting:
+    """Return the reviews of a stage as far as earlier runs of the cycle brought them."""
+    store, cycle, agents = context.store, context.cycle, context.config.agents
+    turns = store.interactions(cycle.id, stage=stage, role=Role.PEER_REVIEWER)
+    prices = {name: agents.backends[a.backend].price for a in agents.agents for name in a.members}
+    return Sitting(
+        goals={goal.id: goal for goal in goals},
+        results=results,
+        judges=judges,
+        cycle_id=cycle.id,
+        stage=stage,
+        trace_id=cycle.trace_id,
+        seed=context.seed,
+        concurrency=context.config.generation.concurrency,
+        save=store.save_turn,
+        votes={vote.id: vote for vote in store.votes(cycle.id, stage=stage)},
+        turns={turn.id: turn for turn in turns},
+        ledger=Ledger(prices),
+    )
 
 
 def _greedy_agents(context: CycleContext, side: str) -> AgentsConfig:

@@ -7,12 +7,14 @@ here knows Prefect, SQL or a model library. Called by the tasks, or directly by 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from camelx import evaluation, export, generation, ranking, validation
-from camelx.agents import PolicyModel, context_length, token_counter
+from camelx import evaluation, export, generation, judging, ranking, validation
+from camelx.adapters import file_sha256
+from camelx.agents import PolicyModel
 from camelx.asking import (
+    Reviewed,
     ask_judges,
     ask_policy,
     ask_reviewers,
@@ -22,7 +24,7 @@ from camelx.asking import (
 from camelx.cycles import CycleContext, Outcome, recorded
 from camelx.files import replacing
 from camelx.policies import open_registry
-from camelx.schemas import AdapterVersion, Message, Role, Split, Stage, Verdict
+from camelx.schemas import AdapterVersion, Role, Split, Stage, Verdict, utc_now
 
 
 @recorded(Stage.GENERATE)
@@ -46,50 +48,47 @@ def generate_interactions(context: CycleContext) -> Outcome:
 
 @recorded(Stage.RANK)
 def mutual_rank(context: CycleContext) -> Outcome:
-    """Let reviewers compare results in both orders, and turn the votes into rankings."""
-    store, cycle, settings = context.store, context.cycle, context.config.ranking
+    """Let reviewers compare results, and turn their votes, calibrated by people's, into rankings."""
+    store, cycle, config = context.store, context.cycle, context.config
     context.report(Stage.GENERATE)
-    work = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE) if row.error is None}
     # Votes made elsewhere are all there is: their judges can't be asked for more.
-    model_seconds = ask_reviewers(context, work) if cycle.origin == "run" else 0.0
+    asked = _ask_reviewers(context) if cycle.origin == "run" else None
     votes = store.votes(cycle.id, stage=Stage.RANK)
-    ranking.check_unreadable(votes, settings.max_unreadable_rate)
-    ranked = ranking.rank_votes(store.vote_table(cycle.id), settings.ranker)
-    rankings, comparisons = ranking.credit_roles(ranked, work, cycle.id, settings.ranker.kind)
-    store.replace_rankings(cycle.id, rankings, comparisons)
+    ranking.check_unreadable(votes, config.ranking.max_unreadable_rate)
+    ranked = judging.rank_cycle(store, cycle, config)
+    store.use_annotations(cycle.id, Stage.RANK, ranked.people.annotations)
+    store.replace_rankings(cycle.id, ranked.rankings, ranked.comparisons)
     return Outcome(
         counts={
             "votes": len(votes),
             "ties": sum(vote.verdict is Verdict.TIE for vote in votes),
             "unreadable": sum(vote.verdict is None for vote in votes),
-            "comparisons": len(comparisons),
+            "after_discussion": sum(vote.round > 0 for vote in votes),
+            "comparisons": len(ranked.comparisons),
         },
-        details={"ranker": settings.ranker.kind, "judges": ranked.judges.to_dict("records")},
-        model_seconds=model_seconds,
-        n_model_calls=sum(vote.interaction_id is not None for vote in votes),
+        details={
+            "ranker": config.ranking.ranker.kind,
+            **judging.panel_details(ranked.frames),
+            "spent": asdict(asked.spent) if asked else {},
+            "annotations": judging.annotations_used(ranked.people.annotations, ranked.as_of),
+        },
+        model_seconds=asked.model_seconds if asked else 0.0,
+        n_model_calls=len({vote.interaction_id for vote in votes if vote.interaction_id}),
     )
 
 
 @recorded(Stage.EXPORT)
 def export_preference_pairs(context: CycleContext) -> Outcome:
-    """Make preference pairs of rankings and human annotations, and write the files."""
+    """Make preference pairs of rankings and human annotations, write the files, and audit the reviewers."""
     store, cycle = context.store, context.cycle
     context.report(Stage.RANK)
-    interactions = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE)}
-    annotations = store.annotations(goal_ids=cycle.goal_ids)
-    comparisons = store.comparisons(cycle.id)
-    count_tokens, most_tokens = _token_limit(context)
-    result = export.select_pairs(
-        comparisons,
-        store.rankings(cycle.id),
-        interactions,
-        annotations,
-        context.config.export,
-        ranker=context.config.ranking.ranker.kind,
-        cycle_id=cycle.id,
-        fits=lambda messages: count_tokens(messages) <= most_tokens,
+    as_of, annotations = utc_now(), judging.own_annotations(store, cycle)
+    store.use_annotations(cycle.id, Stage.EXPORT, annotations)
+    result = judging.pairs_of_cycle(
+        store, cycle, context.config, store.rankings(cycle.id), store.comparisons(cycle.id), annotations
     )
     files = export.write_pairs(result.pairs, context.folder)
+    report = judging.audit_reviewers(context, result.pairs)
     return Outcome(
         counts={
             "pairs": len(result.pairs),
@@ -102,6 +101,10 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
             "parquet": str(files.parquet),
             "jsonl": str(files.jsonl),
             "sha256": files.sha256,
+            "parquet_sha256": file_sha256(files.parquet),
+            "annotations": judging.annotations_used(annotations, as_of),
+            "panel_html": str(report.html),
+            "panel_json": str(report.json),
         },
     )
 
@@ -110,7 +113,7 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
 def validate(context: CycleContext) -> Outcome:
     """Check the pairs file against every rule; a broken one stops the cycle before training."""
     store, cycle, exported = context.store, context.cycle, context.report(Stage.EXPORT)
-    count_tokens, most_tokens = _token_limit(context)
+    count_tokens, most_tokens = judging.token_limit(context.config)
     ranked = context.report(Stage.RANK).counts
     readable = ranked["votes"] - ranked["unreadable"]
     report = validation.validate_pairs(
@@ -242,10 +245,13 @@ def _is_champion_still(context: CycleContext, challenger: AdapterVersion) -> boo
     return in_use in (context.cycle.parent_version, challenger.version)
 
 
-def _token_limit(context: CycleContext) -> tuple[Callable[[Sequence[Message]], int], int]:
-    """Return how the policy counts tokens, and the most that one side of a pair may have."""
-    base = starting_policy(context).base
-    return token_counter(base), min(context_length(base), context.config.training.max_length)
+def _ask_reviewers(context: CycleContext) -> Reviewed:
+    """Have the cycle's results reviewed by reviewers whom people's earlier judgements calibrate."""
+    store, cycle = context.store, context.cycle
+    work = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE) if row.error is None}
+    names = {name for agent in context.config.agents.agents for name in agent.members}
+    people = judging.people_of(store, cycle, names)
+    return ask_reviewers(context, work, anchors=people.anchors, earlier=people.earlier_votes)
 
 
 def _lineage(context: CycleContext) -> dict[str, str]:

@@ -46,6 +46,8 @@ class CycleSummary(BaseModel):
             "heldout": self.heldout,
             "promoted": bool(registered.get("promoted", False)),
             "mlflow": {"name": registered.get("name"), "version": registered.get("version")},
+            "panel": self._details(Stage.RANK).get("panel"),
+            "reviews": self._details(Stage.RANK).get("spent"),
         }
 
     @property
@@ -114,6 +116,8 @@ class CycleSummary(BaseModel):
                     f"{c.get('unreadable', 0):,} unreadable",
                 )
             )
+            rows += [("reviews", said) for said in [_spent(ranked.details.get("spent"))] if said]
+            rows += [("reviewers", said) for said in [_panel(ranked.details.get("panel"))] if said]
         return rows
 
     def _pair_rows(self) -> list[tuple[str, str]]:
@@ -125,7 +129,8 @@ class CycleSummary(BaseModel):
                 (
                     "kept",
                     f"{c['pairs']:,} of {c['comparisons']:,} comparisons: {c['proposer_pairs']:,} of "
-                    f"Proposers, {c['executor_pairs']:,} of Executors, {c['human']:,} judged by people",
+                    f"Proposers, {c['executor_pairs']:,} of Executors, {c['peer_reviewer_pairs']:,} of "
+                    f"PeerReviewers, {c['human']:,} judged by people",
                 )
             )
             dropped = {k: n for k, n in exported.details["dropped"].items() if n}
@@ -171,6 +176,7 @@ class CycleSummary(BaseModel):
         registered, s = self._details(Stage.REGISTER), settings()
         files = [
             ("pairs", self._details(Stage.EXPORT).get("parquet")),
+            ("reviewers' report", self._details(Stage.EXPORT).get("panel_html")),
             ("validation report", self._details(Stage.VALIDATE).get("html")),
             ("adapter", self._details(Stage.TRAIN).get("adapter")),
             ("evaluation", self._details(Stage.EVALUATE).get("json")),
@@ -226,6 +232,31 @@ def next_steps(summary: CycleSummary) -> list[str]:
         "configs/agents.yaml              your own agents, models and servers",
         "configs/cycle.yaml               sizes, ranker, thresholds, training, gate",
     ]
+
+
+def _panel(panel: dict[str, Any] | None) -> str | None:
+    """Return one sentence on what the ranking rests on."""
+    if not panel:
+        return None
+    n = len(panel["conflicts"])
+    said = (
+        f"calibrated with {panel['n_labelled']:,} pairs that people judged"
+        if panel["verified"]
+        else "not checked against human labels: their agreement is taken for quality"
+    )
+    return said + (f"; {n} conflict{'s' if n > 1 else ''}: {panel['conflicts'][0]}" if n else "")
+
+
+def _spent(spent: dict[str, Any] | None) -> str | None:
+    """Return what reviews cost, and what asking for every pair in both orders would have."""
+    if not spent:
+        return None
+    said = f"{spent['calls']:,} calls, {spent['tokens']:,} tokens"
+    said += f", {spent['money']:.4g} in money" if spent["money"] else ""
+    saved = spent["all_calls"] - spent["calls"]
+    if saved <= 0:
+        return said
+    return f"{said}; {saved:,} of {spent['all_calls']:,} calls saved ({saved / spent['all_calls']:.0%})"
 
 
 def _unscored(evaluated: dict[str, Any]) -> str:

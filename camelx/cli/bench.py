@@ -10,8 +10,12 @@ from typing import Annotated
 
 import typer
 
+from camelx.cli.bench_tables import print_ranking_figures
 from camelx.cli.cycle import Json
-from camelx.cli.output import print_json, print_line, print_table
+from camelx.cli.output import print_json, print_line
+
+DRAWS, SEEDS = 20, 5
+"""So many that all of the known data take about two minutes on one core."""
 
 bench_app = typer.Typer(help="Benchmarks on known data.", no_args_is_help=True)
 demo_model_app = typer.Typer(help="The small language model that ships with camelx.", no_args_is_help=True)
@@ -33,25 +37,30 @@ def ranking(
         Path | None,
         typer.Option(help="Folder with the data sets; default: $CAMELX_REAL_DATA or ../shared/data."),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help='Data sets to measure, such as "llmbar_dev/Vanilla/*"; repeatable.'),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Random draws of 20 labelled items in sets of verdicts; 0: none.")
+    ] = DRAWS,
+    seeds: Annotated[int, typer.Option(min=0, help="Runs of the buying curve; 0: none.")] = SEEDS,
     as_json: Json = False,
 ) -> None:
-    """Compare every ranker's verdicts with people's."""
+    """Compare every ranker's verdicts with people's, beside what needs no panel of reviewers."""
     from camelx.ranking.benchmark import benchmark_rankings
 
     folder = data or Path(os.environ.get("CAMELX_REAL_DATA", "../shared/data"))
-    figures = benchmark_rankings(folder)
+    figures = benchmark_rankings(folder, draws=draws, seeds=seeds, only=only or (), say=_say)
     if as_json:
         print_json(figures)
-        return
-    names = list(dict.fromkeys(name for rankers in figures.values() for f in rankers.values() for name in f))
-    print_table(
-        ("data set", "ranker", *names),
-        [
-            (data_set, ranker, *(_figure(f.get(name)) for name in names))
-            for data_set, rankers in figures.items()
-            for ranker, f in rankers.items()
-        ],
-    )
+    else:
+        print_ranking_figures(figures)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 @demo_model_app.command()
@@ -72,7 +81,3 @@ def build(
 def _print_step(step: int, n_steps: int, loss: float) -> None:
     if step % 50 == 0 or step == n_steps:
         sys.stderr.write(f"step {step:,} of {n_steps:,}, loss {loss:.3f}\n")
-
-
-def _figure(value: float | None) -> str | None:
-    return f"{value:.4f}" if isinstance(value, float) else value

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _LINE_EVERY_S = 10.0
+_ACTING = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"))
+"""Unicode's categories of what is no visible character: controls, formats, unassigned, line separators."""
 
 
 def print_json(value: Any) -> None:
@@ -42,6 +45,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         # As Text: in a plain string rich would take "psycopg[binary]" for markup.
         table.add_row(*(Text("" if value is None else str(value)) for value in row))
     page_console().print(table if rows else "nothing yet")
+
+
+def visible(line: str) -> str:
+    """Return a line that a model or a stranger wrote as a terminal may have it.
+
+    Whatever would end the line, move the cursor, turn the direction, take no room or stand for half a
+    character is shown by its code instead.
+    """
+    return "".join(
+        c if c == "\t" or unicodedata.category(c) not in _ACTING else f"\\u{{{ord(c):x}}}" for c in line
+    )
 
 
 def page_console() -> Console:

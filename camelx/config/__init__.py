@@ -11,6 +11,7 @@ from camelx.config.agents import (
     BackendConfig,
     CamelBackendConfig,
     OpenAIBackendConfig,
+    PriceConfig,
     RetryConfig,
     SamplingConfig,
     ScriptedBackendConfig,
@@ -36,6 +37,7 @@ from camelx.config.environment import (
 from camelx.config.loading import (
     load_config,
     parse_config,
+    with_overrides,
 )
 from camelx.config.ranking import (
     BradleyTerryConfig,
@@ -69,6 +71,7 @@ __all__ = [
     "PanelLimits",
     "PeerRankConfig",
     "PolicyConfig",
+    "PriceConfig",
     "RankerConfig",
     "RankingConfig",
     "ReliablePeerRankConfig",
@@ -84,5 +87,6 @@ __all__ = [
     "load_config",
     "parse_config",
     "settings",
+    "with_overrides",
     "without_password",
 ]

@@ -30,6 +30,16 @@ class RetryConfig(Section):
     longest_wait_s: float = Field(default=30.0, ge=0)
 
 
+class PriceConfig(Section):
+    """What tokens cost, per million and in any one currency.
+
+    Mutual ranking counts it, and keeps `ranking.buying.budget.money`.
+    """
+
+    prompt: float = Field(default=0.0, ge=0)
+    completion: float = Field(default=0.0, ge=0)
+
+
 class TransformersBackendConfig(Section):
     """A transformers model in this process; concurrent requests share one generate call."""
 
@@ -44,6 +54,7 @@ class TransformersBackendConfig(Section):
     """"auto": bfloat16 on a GPU, float32 on a CPU."""
     max_batch: int = Field(default=128, gt=0)
     """Most requests in one generate call."""
+    price: PriceConfig = PriceConfig()
 
 
 class OpenAIBackendConfig(Section):
@@ -58,6 +69,7 @@ class OpenAIBackendConfig(Section):
     timeout_s: float = Field(default=120.0, gt=0)
     """Seconds for one call."""
     retry: RetryConfig = RetryConfig()
+    price: PriceConfig = PriceConfig()
 
 
 class CamelBackendConfig(Section):
@@ -71,6 +83,7 @@ class CamelBackendConfig(Section):
     api_key_env: str | None = None
     timeout_s: float = Field(default=120.0, gt=0)
     retry: RetryConfig = RetryConfig()
+    price: PriceConfig = PriceConfig()
 
 
 class ScriptedBackendConfig(Section):
@@ -82,6 +95,7 @@ class ScriptedBackendConfig(Section):
     match answers. A relative path starts at agents.yaml."""
     replies: tuple[str, ...] = ()
     """Without `path`: these replies, chosen by the request's seed."""
+    price: PriceConfig = PriceConfig()
 
 
 BackendConfig = Annotated[

@@ -154,3 +154,15 @@ class RunConfig(Section):
     validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _money_can_be_spent(self) -> RunConfig:
+        buying = self.ranking.buying
+        prices = (backend.price for backend in self.agents.backends.values())
+        is_priced = any(price.prompt or price.completion for price in prices)
+        if buying is not None and buying.budget.money is not None and not is_priced:
+            raise ValueError(
+                "ranking.buying.budget.money is never spent: no backend has a price; give those that cost "
+                "money `price: {prompt: .., completion: ..}` per million tokens, or bound calls or tokens"
+            )
+        return self

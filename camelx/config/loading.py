@@ -55,6 +55,25 @@ def parse_config(document: Mapping[str, Any]) -> RunConfig:
         raise ConfigError(f"the stored config does not fit this version of camelx: {e.errors()[0]}") from e
 
 
+def with_overrides(config: RunConfig, overrides: Mapping[str, Any]) -> RunConfig:
+    """Return the config with other values by dotted key; another `kind` brings its own defaults.
+
+    Raises:
+        ConfigError: A key or value is wrong.
+    """
+    document = config.model_dump(mode="json")
+    for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(".kind")):
+        if key.endswith(".kind"):
+            _set_dotted(document, key.removesuffix(".kind"), {"kind": value})
+        else:
+            _set_dotted(document, key, value)
+    try:
+        return RunConfig.model_validate(document)
+    except ValidationError as e:
+        explained = (_explained(error, RunConfig, Path("--set"), document) for error in e.errors())
+        raise ConfigError("\n".join(f"--set {text.partition(': ')[2]}" for text in explained)) from e
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError

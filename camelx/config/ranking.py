@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from camelx.config.section import Section
 from camelx.schemas import ReviewForm
@@ -43,8 +43,9 @@ class ReliablePeerRankConfig(Section):
     """Learn from the votes how good each author is, and let that speak where votes are few."""
     prior_votes: float = Field(default=10.0, gt=0)
     """Reviewed pairs that the prior on a reviewer is worth."""
-    shared: float = Field(default=0.5, ge=0)
-    """Variance of the errors that reviewers share, where no labels tell it (a typical difference has 1)."""
+    shared: float | None = Field(default=None, ge=0)
+    """Variance of the errors that reviewers share, where no labels tell it (a typical difference has 1).
+    None: 0.5, and 1.0 with `author_prior`."""
     rounds: int = Field(default=30, ge=1)
     """Rounds of EM."""
     fit_votes: int = Field(default=100_000, ge=1)
@@ -96,13 +97,15 @@ class PanelLimits(Section):
 
     max_flip_rate: float | None = Field(default=0.6, ge=0, le=1)
     """Largest share of the pairs judged in both orders whose verdict changed with the order, of any reviewer
-    with at least `min_votes`."""
+    with at least `min_votes` on such pairs."""
     max_same_answer: float | None = Field(default=0.98, ge=0, le=1)
     """Largest share of one answer (A, B or tie as shown) among a reviewer's readable votes."""
     max_length_growth: float | None = Field(default=1.5, gt=1)
-    """Largest ratio of mean chosen length to that of the last completed cycle."""
+    """Largest ratio of mean chosen length to that of the last completed cycle, for each role; it must be more
+    than chance, too: its 95 % interval leaves 1 out."""
     min_margin_ratio: float | None = Field(default=0.25, ge=0, le=1)
-    """Least ratio of the mean weight of exported pairs to that of the last completed cycle."""
+    """Least ratio of the mean weight of the exported pairs that rest on votes to that of the last completed
+    cycle, for each role; it must be more than chance, too."""
     min_votes: int = Field(default=50, ge=1)
     """Readable votes below which a reviewer is not judged by these limits."""
 
@@ -111,9 +114,10 @@ class RankingConfig(Section):
     """How results are compared."""
 
     comparisons_per_goal: int = Field(default=10, ge=1)
-    """Pairs of results that are reviewed for each goal, each in both orders."""
+    """Pairs of results that are reviewed for each goal, each in both orders. Lists hold at least as many:
+    they connect all results of a goal."""
     reviewers_per_pair: int = Field(default=1, ge=1)
-    """Reviewers who see each pair, each in both orders."""
+    """Reviewers who see each pair, each in both orders; with `buying` the most who may."""
     peers_review: bool = True
     """Proposers and Executors review too, asked as the first PeerReviewer is; never their own work."""
     form: ReviewForm = "pairwise"
@@ -128,3 +132,12 @@ class RankingConfig(Section):
     """The stage fails when a larger share of the verdicts can't be read."""
     limits: PanelLimits = PanelLimits()
     ranker: RankerConfig = ReliablePeerRankConfig()
+
+    @model_validator(mode="after")
+    def _form_takes_the_options(self) -> RankingConfig:
+        for name in ("buying", "discussion"):
+            if self.form != "pairwise" and getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name} needs form 'pairwise', got form {self.form!r}; remove {name}, or ask in pairs"
+                )
+        return self

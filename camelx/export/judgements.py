@@ -23,6 +23,8 @@ class Judgement:
     outcome: Literal["decided", "human_tie", "both_bad"]
     edited_text: str | None
     """The last better answer written by an annotator of the majority."""
+    agreement: float
+    """Share of the annotators who said so; of a draw, of those who said tie."""
     annotation_ids: tuple[str, ...]
 
 
@@ -50,6 +52,7 @@ def _majority(annotations: Sequence[Annotation]) -> Judgement:
         winner=choice if choice not in (Verdict.TIE, "both_bad") else None,
         outcome=_OUTCOMES.get(choice, "decided"),
         edited_text=edits[-1] if edits else None,
+        agreement=len(agreeing) / len(annotations),
         annotation_ids=tuple(sorted(a.id for a in annotations)),
     )
 

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from camelx.config import ExportConfig
 from camelx.errors import DataValidationError
 from camelx.export.judgements import Judgement, PairKey, settle
-from camelx.schemas import (
-    CONTROL_CHARACTERS,
-    Annotation,
-    Comparison,
-    Interaction,
-    Message,
-    PreferencePair,
-    Ranking,
-    Role,
-    stable_id,
-)
-
-_WORD = re.compile(r"\w+|[^\w\s]")
+from camelx.export.texts import DroppedError, Fits, check_texts
+from camelx.schemas import Annotation, Comparison, Interaction, PreferencePair, Ranking, Role, stable_id
 
 
 @dataclass(frozen=True)
@@ -44,6 +31,20 @@ class ExportResult:
     n_kept: int
 
 
+def merge_results(*results: ExportResult) -> ExportResult:
+    """Return the pairs of all in one order, with their reasons and counts summed."""
+    dropped: Counter[str] = Counter()
+    for result in results:
+        dropped.update(result.dropped)
+    return ExportResult(
+        pairs=sorted((pair for result in results for pair in result.pairs), key=_place),
+        dropped=dict(sorted(dropped.items())),
+        n_comparisons=sum(result.n_comparisons for result in results),
+        n_human_only=sum(result.n_human_only for result in results),
+        n_kept=sum(result.n_kept for result in results),
+    )
+
+
 @dataclass(frozen=True)
 class _Candidate:
     """One pair of results under consideration, with all that is known of it."""
@@ -56,10 +57,6 @@ class _Candidate:
     judgement: Judgement | None
 
 
-class _DroppedError(Exception):
-    """The candidate makes no pair, for the reason named."""
-
-
 @dataclass
 class _Sources:
     """What pairs are made from."""
@@ -68,7 +65,7 @@ class _Sources:
     scores: Mapping[str, float]
     settings: ExportConfig
     ranker: str
-    fits: Callable[[Sequence[Message]], bool] | None
+    fits: Fits | None
     pairs: list[tuple[_Candidate, list[PreferencePair]]] = field(default_factory=list)
 
 
@@ -81,17 +78,17 @@ def select_pairs(
     *,
     ranker: str,
     cycle_id: str,
-    fits: Callable[[Sequence[Message]], bool] | None = None,
+    fits: Fits | None = None,
 ) -> ExportResult:
     """Return the preference pairs, each with its weight and provenance, and the reasons of the others.
 
     A human judgement on a pair overrides the votes on it: weight 1, source "human", never over quota. An
     edited text becomes the chosen side against the rejected one, or against both where neither won.
 
-    Reasons: role_not_exported, one_order (votes in one order only), tie (weight below `min_weight`),
-    contradiction (the votes on the pair and the ranking of the goal disagree), different_prompt, unfinished,
-    control_characters, identical, near_identical (by words), too_long, duplicate (the same texts are kept
-    already), over_quota, human_tie, both_bad.
+    Reasons: role_not_exported, one_order (votes in one order only, where `require_both_orders`), tie (weight
+    below `min_weight`), contradiction (the votes on the pair and the ranking of the goal disagree),
+    different_prompt, unfinished, control_characters, identical, near_identical (by words), too_long,
+    duplicate (the same texts are kept already), over_quota, human_tie, both_bad.
 
     Args:
         comparisons: Of one cycle.
@@ -113,12 +110,12 @@ def select_pairs(
     for candidate in candidates:
         try:
             sources.pairs.append((candidate, _pairs_of(candidate, sources)))
-        except _DroppedError as reason:
+        except DroppedError as reason:
             dropped[str(reason)] += 1
     kept = _within_quota(sources.pairs, settings, interactions, dropped)
     pairs = [pair for _, made in kept for pair in made]
     return ExportResult(
-        pairs=sorted(pairs, key=lambda p: (p.goal_id, p.role, -p.weight, -p.margin, p.id)),
+        pairs=sorted(pairs, key=_place),
         dropped=dict(sorted(dropped.items())),
         n_comparisons=sum(c.comparison is not None for c in candidates),
         n_human_only=sum(c.comparison is None for c in candidates),
@@ -153,7 +150,7 @@ def _candidates(
 def _pairs_of(c: _Candidate, sources: _Sources) -> list[PreferencePair]:
     """Return the pairs that the candidate makes, or raise the reason why there are none."""
     if c.role not in sources.settings.roles:
-        raise _DroppedError("role_not_exported")
+        raise DroppedError("role_not_exported")
     if c.judgement is None:
         return [_voted_pair(c, sources)]
     return _human_pairs(c, c.judgement, sources)
@@ -163,13 +160,13 @@ def _voted_pair(c: _Candidate, sources: _Sources) -> PreferencePair:
     comparison = c.comparison
     assert comparison is not None
     weight = abs(2.0 * comparison.probability - 1.0)
-    if comparison.n_orders < 2:
-        raise _DroppedError("one_order")
+    if sources.settings.require_both_orders and comparison.n_orders < 2:
+        raise DroppedError("one_order")
     if weight < sources.settings.min_weight or weight == 0.0:
-        raise _DroppedError("tie")
+        raise DroppedError("tie")
     chosen, rejected = c.key if comparison.probability > 0.5 else c.key[::-1]
     if sources.scores.get(chosen, 0.0) < sources.scores.get(rejected, 0.0):
-        raise _DroppedError("contradiction")
+        raise DroppedError("contradiction")
     return _pair(c, sources, chosen, rejected, None, weight)
 
 
@@ -180,7 +177,7 @@ def _human_pairs(c: _Candidate, judgement: Judgement, sources: _Sources) -> list
         loser = second if judgement.winner == first else first
         return [_pair(c, sources, judgement.winner, loser, edited, 1.0)]
     if edited is None:
-        raise _DroppedError(judgement.outcome)
+        raise DroppedError(judgement.outcome)
     return [_pair(c, sources, second, first, edited, 1.0), _pair(c, sources, first, second, edited, 1.0)]
 
 
@@ -190,7 +187,7 @@ def _pair(
     """Return the pair after checking its texts."""
     winner, loser = sources.interactions[chosen_id], sources.interactions[rejected_id]
     chosen = winner.completion if edited is None else edited
-    _check_texts(winner, loser, chosen, edited is not None, sources)
+    check_texts(winner, loser, sources.settings, sources.fits, edited=edited)
     return PreferencePair(
         id=stable_id("pair", c.cycle_id, chosen_id, rejected_id, chosen),
         cycle_id=c.cycle_id,
@@ -210,41 +207,6 @@ def _pair(
         annotation_ids=c.judgement.annotation_ids if c.judgement else (),
         ranker=sources.ranker if c.comparison else None,
     )
-
-
-def _check_texts(
-    winner: Interaction, loser: Interaction, chosen: str, is_edited: bool, sources: _Sources
-) -> None:
-    """Raise the reason why the two texts make no pair, if there is one."""
-    if winner.prompt_key != loser.prompt_key:
-        raise _DroppedError("different_prompt")
-    if not loser.is_finished or not (is_edited or winner.is_finished):
-        raise _DroppedError("unfinished")
-    texts = (chosen, loser.completion, *(m.content for m in loser.messages))
-    if any(CONTROL_CHARACTERS.search(text) for text in texts):
-        raise _DroppedError("control_characters")
-    if chosen.strip() == loser.completion.strip():
-        raise _DroppedError("identical")
-    if _is_more_alike(chosen, loser.completion, sources.settings.max_similarity):
-        raise _DroppedError("near_identical")
-    if sources.fits and not all(
-        sources.fits((*loser.messages, Message(role="assistant", content=text)))
-        for text in (chosen, loser.completion)
-    ):
-        raise _DroppedError("too_long")
-
-
-def _is_more_alike(a: str, b: str, limit: float) -> bool:
-    """Whether the share of words in common, in order, exceeds the limit (1: the same words).
-
-    By words and not by characters, because one wrong digit in a worked solution is a real difference. Two
-    upper bounds settle nearly all pairs without the slow comparison.
-    """
-    words_a, words_b = _WORD.findall(a), _WORD.findall(b)
-    if limit >= 1.0:
-        return False
-    matcher = difflib.SequenceMatcher(None, words_a, words_b, autojunk=False)
-    return matcher.real_quick_ratio() > limit and matcher.quick_ratio() > limit and matcher.ratio() > limit
 
 
 def _within_quota(
@@ -274,3 +236,7 @@ def _within_quota(
 
 def _urgency(pair: PreferencePair) -> tuple[bool, float, float, str]:
     return pair.source == "votes", -pair.weight, -pair.margin, pair.id
+
+
+def _place(pair: PreferencePair) -> tuple[str, Role, float, float, str]:
+    return pair.goal_id, pair.role, -pair.weight, -pair.margin, pair.id

@@ -5,25 +5,34 @@ probabilities of the reviewed pairs, judges' weights), and from it the records `
 Called by the stage mutual-rank, by evaluation of goals that only judges can compare, and by
 ``camelx bench ranking``.
 
-    schedule_ballots -> collect_votes -> vote_frame -> rank_votes -> credit_roles
+    hold_reviews -> vote_frame -> rank_votes -> credit_roles
 """
 
 from camelx.ranking.credit import credit_roles
+from camelx.ranking.panel import Panel
 from camelx.ranking.rankers import RankedVotes, rank_votes
-from camelx.ranking.reviewing.schedule import Ballot, schedule_ballots
-from camelx.ranking.reviewing.voting import check_answered, check_unreadable, collect_votes, vote_id
+from camelx.ranking.reviewing.reading import read_reply, shown_order
+from camelx.ranking.reviewing.schedule import Ballot, both_orders
+from camelx.ranking.reviewing.session import hold_reviews
+from camelx.ranking.reviewing.spending import Ledger, Spent
+from camelx.ranking.reviewing.voting import Sitting, check_answered, check_unreadable
 from camelx.ranking.votes import VOTE_COLUMNS, vote_frame
 
 __all__ = [
     "VOTE_COLUMNS",
     "Ballot",
+    "Ledger",
+    "Panel",
     "RankedVotes",
+    "Sitting",
+    "Spent",
+    "both_orders",
     "check_answered",
     "check_unreadable",
-    "collect_votes",
     "credit_roles",
+    "hold_reviews",
     "rank_votes",
-    "schedule_ballots",
+    "read_reply",
+    "shown_order",
     "vote_frame",
-    "vote_id",
 ]

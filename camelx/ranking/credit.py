@@ -5,6 +5,7 @@ In: `RankedVotes`. Out: a `Ranking` for each result and a `Comparison` for each 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ def credit_roles(
 
     A proposal's score is the mean of its executions' scores, with the standard error of that mean. The
     probability that it beats another is the mean over the reviewed pairs of an execution of the one and an
-    execution of the other; its `n_orders` is that of the best reviewed of these pairs.
+    execution of the other; its `n_orders` is that of the worst reviewed of these pairs. Executions of a
+    proposal that say the same are judged once and count as often as they came.
 
     Args:
         ranked: What `rank_votes` gave.
@@ -33,7 +35,9 @@ def credit_roles(
     known = set(results)
     items = ranked.items[ranked.items["item_id"].isin(known)]
     pairs = ranked.pairs[ranked.pairs["first_id"].isin(known) & ranked.pairs["second_id"].isin(known)]
-    proposals, proposal_pairs = _proposal_items(items, results), _proposal_pairs(pairs, results)
+    copies = _copies(results)
+    proposals = _proposal_items(items, results, copies)
+    proposal_pairs = _proposal_pairs(pairs, results, copies)
     rankings = [*_rankings(items, cycle_id, ranker), *_rankings(proposals, cycle_id, ranker)]
     roles = {item: results[item].role for item in items["item_id"]}
     roles |= dict.fromkeys(proposals["item_id"], Role.PROPOSER)
@@ -41,37 +45,56 @@ def credit_roles(
     return rankings, comparisons
 
 
-def _proposal_items(items: pd.DataFrame, results: Mapping[str, Interaction]) -> pd.DataFrame:
+def _copies(results: Mapping[str, Interaction]) -> dict[str, int]:
+    """Return for each result how many executions of its proposal have its text."""
+    texts = {item: (row.parent_id, row.completion.strip()) for item, row in results.items()}
+    n_of = Counter(texts.values())
+    return {item: n_of[text] for item, text in texts.items()}
+
+
+def _proposal_items(
+    items: pd.DataFrame, results: Mapping[str, Interaction], copies: Mapping[str, int]
+) -> pd.DataFrame:
     """Return the same columns for the proposals behind the items."""
-    frame = items.assign(item_id=_parents(items["item_id"], results), variance=items["stderr"] ** 2).dropna(
-        subset="item_id"
-    )
+    weight = items["item_id"].map(copies)
+    frame = items.assign(
+        item_id=_parents(items["item_id"], results),
+        weight=weight,
+        score=weight * items["score"],
+        variance=(weight * items["stderr"]) ** 2,
+    ).dropna(subset="item_id")
     grouped = frame.groupby(["goal_id", "item_id"], as_index=False)
-    merged = grouped.agg(
-        score=("score", "mean"), variance=("variance", "sum"), n=("score", "size"), n_votes=("n_votes", "sum")
-    )
-    merged["stderr"] = np.sqrt(merged["variance"]) / merged["n"]
-    merged["rank"] = merged.groupby("goal_id")["score"].rank(method="min", ascending=False).astype(int)
-    return merged
+    merged = grouped[["weight", "score", "variance", "n_votes"]].sum()
+    merged["score"] /= merged["weight"]
+    merged["stderr"] = np.sqrt(merged["variance"]) / merged["weight"]
+    places = merged["score"].round(9).groupby(merged["goal_id"]).rank(method="min", ascending=False)
+    return merged.assign(rank=places.astype(int))
 
 
-def _proposal_pairs(pairs: pd.DataFrame, results: Mapping[str, Interaction]) -> pd.DataFrame:
+def _proposal_pairs(
+    pairs: pd.DataFrame, results: Mapping[str, Interaction], copies: Mapping[str, int]
+) -> pd.DataFrame:
     """Return the same columns for the pairs of proposals whose executions were compared."""
+    weight = pairs["first_id"].map(copies) * pairs["second_id"].map(copies)
     first, second = _parents(pairs["first_id"], results), _parents(pairs["second_id"], results)
     is_across = first.notna() & second.notna() & (first != second)
-    first, second, pairs = first[is_across], second[is_across], pairs[is_across]
+    first, second, weight, pairs = first[is_across], second[is_across], weight[is_across], pairs[is_across]
     swap = first > second
     frame = pairs.assign(
         first_id=first.mask(swap, second),
         second_id=second.mask(swap, first),
-        probability=pairs["probability"].mask(swap, 1.0 - pairs["probability"]),
+        weight=weight,
+        probability=weight * pairs["probability"].mask(swap, 1.0 - pairs["probability"]),
     )
-    return frame.groupby(["goal_id", "first_id", "second_id"], as_index=False).agg(
-        probability=("probability", "mean"),
+    merged = frame.groupby(["goal_id", "first_id", "second_id"], as_index=False).agg(
+        weight=("weight", "sum"),
+        probability=("probability", "sum"),
         n_votes=("n_votes", "sum"),
-        n_orders=("n_orders", "max"),
+        n_orders=("n_orders", "min"),
         vote_ids=("vote_ids", lambda groups: tuple(sorted(i for ids in groups for i in ids))),
     )
+    # A sum of parts of 1 can come out a rounding error beyond it.
+    return merged.assign(probability=(merged["probability"] / merged["weight"]).clip(0.0, 1.0))
 
 
 def _parents(ids: pd.Series[Any], results: Mapping[str, Interaction]) -> pd.Series[Any]:
@@ -86,7 +109,8 @@ def _rankings(items: pd.DataFrame, cycle_id: str, ranker: str) -> list[Ranking]:
 
 
 def _comparisons(pairs: pd.DataFrame, roles: Mapping[str, Role], cycle_id: str) -> list[Comparison]:
-    rows = pairs.to_dict("records")
+    columns = ["goal_id", "first_id", "second_id", "probability", "n_votes", "n_orders", "vote_ids"]
+    rows = pairs[columns].to_dict("records")
     return [Comparison(cycle_id=cycle_id, role=roles[row["first_id"]], **_named(row)) for row in rows]
 
 

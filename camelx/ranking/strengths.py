@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from camelx.ranking.panel import Panel
 from camelx.ranking.votes import Floats
 
 
@@ -21,6 +23,12 @@ class Strengths:
     """(k,) probability that the lesser item of each pair beats the other, ties counted half."""
     judge_weight: Floats | None = None
     """(agents,) share of a vote of each judge; None: all votes weigh the same."""
+    p_tie: Floats | None = None
+    """(k,) probability that a person sees no difference; None: the ranker does not say."""
+    learned: pd.DataFrame | None = None
+    """(agents rows) what the ranker learned of each judge, beyond its weight."""
+    panel: Panel | None = None
+    """None: no human label was asked for."""
 
 
 def sigmoid(x: Floats) -> Floats:

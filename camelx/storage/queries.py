@@ -8,7 +8,7 @@ from sqlalchemy import Select, case, null, or_, select
 from sqlalchemy.orm import aliased
 
 from camelx.schemas import Split, Stage, Verdict
-from camelx.storage.tables import Base, GoalRow, InteractionRow, VoteRow
+from camelx.storage.tables import AnnotationRow, Base, CycleRow, GoalRow, InteractionRow, VoteRow
 
 
 def columns(model: type[Base]) -> list[Any]:
@@ -35,7 +35,7 @@ def of_stage(query: Select[Any], stage: Stage | None) -> Select[Any]:
 
 
 def vote_table_query() -> Select[Any]:
-    """Return the query of votes with the authors of what was shown, and the verdict as a number."""
+    """Return the query of votes with goal category, authors of what was shown, and verdict as a number."""
     first, second = aliased(InteractionRow), aliased(InteractionRow)
     outcomes = {Verdict.FIRST.value: 1.0, Verdict.SECOND.value: -1.0, Verdict.TIE.value: 0.0}
     return (
@@ -48,7 +48,29 @@ def vote_table_query() -> Select[Any]:
             second.agent.label("second_author"),
             case(outcomes, value=VoteRow.verdict).label("outcome"),
             VoteRow.id.label("vote_id"),
+            GoalRow.category,
+            VoteRow.round,
+            VoteRow.form,
         )
+        .join(GoalRow, GoalRow.id == VoteRow.goal_id)
         .join(first, first.id == VoteRow.first_id)
         .join(second, second.id == VoteRow.second_id)
+    )
+
+
+def annotations_up_to_query(cycle_number: int) -> Select[Any]:
+    """Return the query of annotations on two results that one cycle generated, of that number or lower."""
+    first, second = aliased(InteractionRow), aliased(InteractionRow)
+    return (
+        select(*columns(AnnotationRow))
+        .join(first, first.id == AnnotationRow.first_id)
+        .join(second, second.id == AnnotationRow.second_id)
+        .join(CycleRow, CycleRow.id == first.cycle_id)
+        .where(
+            first.cycle_id == second.cycle_id,
+            first.stage == Stage.GENERATE.value,
+            second.stage == Stage.GENERATE.value,
+            CycleRow.number <= cycle_number,
+        )
+        .order_by(AnnotationRow.goal_id, AnnotationRow.created_at, AnnotationRow.id)
     )

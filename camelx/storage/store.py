@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import delete, func, insert, null, or_, select, union_all, update
+from sqlalchemy import delete, func, insert, null, or_, select, update
 
 from camelx.errors import StorageError
 from camelx.schemas import (
     Annotation,
-    Comparison,
     Cycle,
     CycleStatus,
     Goal,
     Holdout,
     Interaction,
-    Ranking,
     Role,
     Split,
     Stage,
@@ -24,27 +22,22 @@ from camelx.schemas import (
     Vote,
     utc_now,
 )
-from camelx.storage.database import Database
-from camelx.storage.queries import columns, goal_query, of_stage, vote_table_query
-from camelx.storage.rows import records_of, row_of, upsert
+from camelx.storage.judgements import Judgements
+from camelx.storage.queries import columns, goal_query
+from camelx.storage.rows import records_of, row_of
 from camelx.storage.tables import (
     AnnotationRow,
-    ComparisonRow,
     CycleRow,
     GoalRow,
     GoalUseRow,
     HoldoutRow,
     InteractionRow,
-    RankingRow,
     StageReportRow,
     VoteRow,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-class Store(Database):
+class Store(Judgements):
     """What is stored, by record. Lists come in an order that depends on their content alone."""
 
     # Goals
@@ -230,12 +223,17 @@ class Store(Database):
         self._save("saving interactions", InteractionRow, interactions)
 
     def interactions(
-        self, cycle_id: str, stage: Stage | None = None, role: Role | None = None
+        self,
+        cycle_id: str,
+        stage: Stage | None = None,
+        role: Role | None = None,
+        goal_id: str | None = None,
     ) -> list[Interaction]:
         """Return the interactions of a cycle, those with an error too, by id."""
         query = select(*columns(InteractionRow)).where(InteractionRow.cycle_id == cycle_id)
         query = query if stage is None else query.where(InteractionRow.stage == stage.value)
         query = query if role is None else query.where(InteractionRow.role == role.value)
+        query = query if goal_id is None else query.where(InteractionRow.goal_id == goal_id)
         rows = self._read(f"reading the interactions of cycle {cycle_id}", query.order_by(InteractionRow.id))
         return records_of(Interaction, rows)
 
@@ -263,89 +261,7 @@ class Store(Database):
         query = query.order_by(InteractionRow.goal_id, InteractionRow.created_at, InteractionRow.id)
         return self._by_ids(Interaction, query, InteractionRow.goal_id, goal_ids)
 
-    # Votes and what follows from them
-
-    def save_votes(self, votes: Iterable[Vote]) -> None:
-        """Store or replace votes, whose interactions must be stored."""
-        self._save("saving votes", VoteRow, votes)
-
-    def save_turn(self, vote: Vote, interaction: Interaction) -> None:
-        """Store a vote and the reviewer's own turn in one transaction."""
-        with self._write(f"saving vote {vote.id}") as connection:
-            connection.execute(upsert(InteractionRow), row_of(interaction))
-            connection.execute(upsert(VoteRow), row_of(vote))
-
-    def votes(self, cycle_id: str, stage: Stage | None = None) -> list[Vote]:
-        """Return the votes of a cycle by id; those given in `stage` only, where one is named.
-
-        A vote that was imported, without a turn of the reviewer, belongs to mutual ranking.
-        """
-        query = of_stage(select(*columns(VoteRow)).where(VoteRow.cycle_id == cycle_id), stage)
-        rows = self._read(f"reading the votes of cycle {cycle_id}", query.order_by(VoteRow.id))
-        return records_of(Vote, rows)
-
-    def vote_table(self, cycle_id: str, stage: Stage | None = Stage.RANK) -> pd.DataFrame:
-        """Return the votes of a cycle's stage as the rankers take them, one row a vote, by vote id.
-
-        Columns: goal_id, judge, first_id, second_id, first_author, second_author, outcome (1.0 first, -1.0
-        second, 0.0 tie, NaN unreadable), vote_id.
-        """
-        import pandas as pd
-
-        query = of_stage(vote_table_query().where(VoteRow.cycle_id == cycle_id), stage)
-        rows = self._read(f"reading the votes of cycle {cycle_id}", query.order_by(VoteRow.id))
-        names = [column["name"] for column in query.column_descriptions]
-        return pd.DataFrame(rows, columns=names).astype({"outcome": float})
-
-    def replace_rankings(
-        self, cycle_id: str, rankings: Iterable[Ranking], comparisons: Iterable[Comparison]
-    ) -> None:
-        """Put these in the place of all rankings and comparisons that the cycle has."""
-        with self._write(f"saving the rankings of cycle {cycle_id}") as connection:
-            connection.execute(delete(RankingRow).where(RankingRow.cycle_id == cycle_id))
-            connection.execute(delete(ComparisonRow).where(ComparisonRow.cycle_id == cycle_id))
-            self._upsert(connection, RankingRow, rankings)
-            self._upsert(connection, ComparisonRow, comparisons)
-
-    def rankings(self, cycle_id: str) -> list[Ranking]:
-        """Return the rankings of a cycle by goal, rank and interaction."""
-        query = select(*columns(RankingRow)).where(RankingRow.cycle_id == cycle_id)
-        query = query.order_by(RankingRow.goal_id, RankingRow.rank, RankingRow.interaction_id)
-        return records_of(Ranking, self._read(f"reading the rankings of cycle {cycle_id}", query))
-
-    def comparisons(self, cycle_id: str) -> list[Comparison]:
-        """Return the comparisons of a cycle by goal and ids."""
-        query = select(*columns(ComparisonRow)).where(ComparisonRow.cycle_id == cycle_id)
-        query = query.order_by(ComparisonRow.goal_id, ComparisonRow.first_id, ComparisonRow.second_id)
-        return records_of(Comparison, self._read(f"reading the comparisons of cycle {cycle_id}", query))
-
-    def provenance_ids(self, cycle_id: str) -> set[str]:
-        """Return the ids that a preference pair of the cycle may rest on.
-
-        These are its interactions, its votes, and all annotations.
-        """
-        mine = (InteractionRow.cycle_id == cycle_id, VoteRow.cycle_id == cycle_id)
-        query = union_all(
-            select(InteractionRow.id).where(mine[0]),
-            select(VoteRow.id).where(mine[1]),
-            select(AnnotationRow.id),
-        )
-        return {row[0] for row in self._read(f"reading the ids of cycle {cycle_id}", query)}
-
-    # Human judgements, and the hold-out
-
-    def save_annotations(self, annotations: Iterable[Annotation]) -> None:
-        """Store or replace annotations, whose interactions must be stored."""
-        self._save("saving annotations", AnnotationRow, annotations)
-
-    def annotations(self, goal_ids: Iterable[str] | None = None) -> list[Annotation]:
-        """Return the annotations, on these goals only where given, by goal and moment."""
-        query = select(*columns(AnnotationRow)).order_by(
-            AnnotationRow.goal_id, AnnotationRow.created_at, AnnotationRow.id
-        )
-        if goal_ids is None:
-            return records_of(Annotation, self._read("reading annotations", query))
-        return self._by_ids(Annotation, query, AnnotationRow.goal_id, goal_ids)
+    # The hold-out
 
     def freeze_holdout(self, holdout: Holdout) -> None:
         """Store a hold-out; where one of its name is frozen already, that one stays."""

@@ -236,6 +236,16 @@ class AnnotationRow(Base):
     __table_args__ = (Index("ix_annotations_goal_id", "goal_id"),)
 
 
+class UsedAnnotationRow(Base):
+    """An `Annotation` as it was when a stage used it; no reference, because people may take theirs back."""
+
+    __tablename__ = "used_annotations"
+    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
+    stage: Mapped[str] = mapped_column(Text, primary_key=True)
+    annotation_id: Mapped[str] = _id_column(primary=True)
+    annotation: Mapped[dict[str, Any]]
+
+
 class HoldoutRow(Base):
     """A set of held-out goals with the hash under which it was frozen at its first use."""
 

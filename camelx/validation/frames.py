@@ -142,7 +142,7 @@ def _tokens(row: Row, count_tokens: CountTokens) -> int:
 def _unresolved(row: Row, ids: frozenset[str]) -> str:
     """Return what of the provenance is not known, or is not there at all."""
     votes, annotations = row.get("vote_ids") or [], row.get("annotation_ids") or []
-    behind = {"votes": votes, "human": annotations}.get(row.get("source") or "", [])
+    behind = {"votes": votes, "human": annotations, "verifier": votes}.get(row.get("source") or "", [])
     unknown = [str(i) for i in (row.get("chosen_id"), row.get("rejected_id"), *votes, *annotations)]
     problems = [i for i in unknown if i not in ids]
     return ", ".join(problems if behind else [*problems, f"no evidence for source {row.get('source')!r}"])

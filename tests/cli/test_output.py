@@ -10,7 +10,15 @@ from typer.testing import CliRunner
 
 from camelx import progress
 from camelx.cli.failures import Commands
-from camelx.cli.output import LineView, all_on_stderr, print_json, print_table, show_logs, shown_progress
+from camelx.cli.output import (
+    LineView,
+    all_on_stderr,
+    print_json,
+    print_table,
+    show_logs,
+    shown_progress,
+    visible,
+)
 from camelx.errors import StorageError, TrainingError
 
 
@@ -90,3 +98,19 @@ def test_a_full_disk_is_named_also_behind_an_error_of_camelx() -> None:
 def test_another_operating_system_error_is_not_dressed_up() -> None:
     done = _raising(PermissionError("no"))
     assert isinstance(done.exception, PermissionError)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("plain, tab\there, é, 日本, ½ × 3, 🎈", "plain, tab\there, é, 日本, ½ × 3, 🎈"),
+        ("\x1b[31mred", "\\u{1b}[31mred"),
+        ("\x9b31m", "\\u{9b}31m"),
+        ("over\rwritten\nline", "over\\u{d}written\\u{a}line"),
+        ("\u202egnp.exe", "\\u{202e}gnp.exe"),
+        ("a\u200bb\u2028c\U000e0041", "a\\u{200b}b\\u{2028}c\\u{e0041}"),
+        ("half \ud83d", "half \\u{d83d}"),
+    ],
+)
+def test_what_would_act_in_a_terminal_is_shown_by_its_code(written: str, shown: str) -> None:
+    assert visible(written) == shown

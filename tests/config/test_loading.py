@@ -2,7 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from camelx.config import RunConfig, Settings, load_config, parse_config, without_password
+from camelx.config import (
+    RunConfig,
+    Settings,
+    WinRateConfig,
+    load_config,
+    parse_config,
+    with_overrides,
+    without_password,
+)
 from camelx.demo_model import roles
 from camelx.errors import ConfigError
 from camelx.schemas import Role
@@ -130,6 +138,20 @@ def test_an_override_wins_and_is_checked(tmp_path: Path) -> None:
         load_config(path, {"goals.nn": 5})
     with pytest.raises(ConfigError, match="is a value, not a section"):
         load_config(path, {"goals.n.m": 5})
+
+
+def test_another_kind_in_a_stored_config_brings_its_own_defaults(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path))
+    changed = with_overrides(
+        config, {"ranking.ranker.prior_votes": 3, "ranking.ranker.kind": "win_rate", "export.min_weight": 0.5}
+    )
+    assert changed.ranking.ranker == WinRateConfig(kind="win_rate", prior_votes=3)
+    assert changed.export.min_weight == 0.5
+    assert with_overrides(config, {}) == config
+    with pytest.raises(
+        ConfigError, match=r"^--set export.min_weigth: unknown key; did you mean"
+    ):
+        with_overrides(config, {"export.min_weigth": 0.5})
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:

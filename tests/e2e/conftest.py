@@ -9,12 +9,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny_model import build_tiny_model
+
+from camelx import config
 
 _AGENTS = """\
 backends:
@@ -44,6 +47,10 @@ class CountingServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Chat)
         self.answered: Counter[str] = Counter()
         self.delay_s = 0.0
+        self.is_erratic = False
+        """Whether a third of the verdicts are the wrong way round."""
+        self.always: str | None = None
+        """What every reviewer answers; None: they compare."""
         self.lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
 
@@ -69,7 +76,7 @@ class _Chat(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         time.sleep(self.server.delay_s)
         key = json.dumps([asked["messages"], asked.get("seed")])
-        message = {"role": "assistant", "content": _reply(asked["messages"][-1]["content"], key)}
+        message = {"role": "assistant", "content": self._answer(asked["messages"][-1]["content"], key)}
         self._send(
             {
                 "id": "x",
@@ -83,6 +90,11 @@ class _Chat(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.answered[key] += 1
 
+    def _answer(self, user: str, key: str) -> str:
+        if self.server.always is not None and "<result_a>" in user:
+            return self.server.always
+        return _reply(user, key, is_erratic=self.server.is_erratic)
+
     def _send(self, document: dict[str, Any]) -> None:
         content = json.dumps(document).encode()
         self.send_response(200)
@@ -92,22 +104,51 @@ class _Chat(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def _reply(user: str, key: str) -> str:
-    shown = re.search(r"<result_a>\n(.*)\n</result_a>\n<result_b>\n(.*)\n</result_b>", user, re.DOTALL)
-    if shown is None:
-        number = int(hashlib.sha256(key.encode()).hexdigest()[:4], 16)
+def _reply(user: str, key: str, *, is_erratic: bool = False) -> str:
+    number = int(hashlib.sha256(key.encode()).hexdigest()[:4], 16)
+    shown = dict(re.findall(r"<result_([a-h])>\n(.*?)\n</result_\1>", user, re.DOTALL))
+    if not shown:
         return f"Plan {number}." if "Proposal:" not in user else f"The answer is {number}."
-    first, second = shown.groups()
-    return "Verdict: tie" if first == second else f"Verdict: {'A' if first > second else 'B'}"
+    marks = {
+        letter.upper(): 1 + int(hashlib.sha256(text.encode()).hexdigest()[:2], 16) % 5
+        for letter, text in shown.items()
+    }
+    if "'Ratings: " in user:
+        return "Ratings: " + ", ".join(f"{letter}={mark}" for letter, mark in marks.items())
+    best_first = sorted(shown, key=shown.__getitem__, reverse=True)
+    if "'Ranking: " in user:
+        return "Ranking: " + " > ".join(letter.upper() for letter in best_first)
+    if is_erratic and number % 3 == 0:
+        best_first.reverse()
+    return "Verdict: tie" if shown["a"] == shown["b"] else f"Verdict: {best_first[0].upper()}"
+
+
+def _mark(text: str) -> int:
+    return 1 + int(hashlib.sha256(text.encode()).hexdigest()[:2], 16) % 5
 
 
 @pytest.fixture
-def counted() -> Iterator[CountingServer]:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project's folder, with a database of its own."""
+    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
+    config.settings.cache_clear()
+    yield tmp_path
+    config.settings.cache_clear()
+
+
+@contextmanager
+def counting_server() -> Iterator[CountingServer]:
     server = CountingServer()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def counted() -> Iterator[CountingServer]:
+    with counting_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -117,9 +158,14 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def counted_config(tmp_path: Path, counted: CountingServer, tiny_base: Path) -> Path:
-    folder = tmp_path / "configs"
+    return write_config(tmp_path, counted, tiny_base)
+
+
+def write_config(root: Path, server: CountingServer, base: Path) -> Path:
+    """Write agents.yaml and cycle.yaml below the folder, and return the path of the latter."""
+    folder = root / "configs"
     folder.mkdir()
-    (folder / "agents.yaml").write_text(_AGENTS.format(url=counted.url))
+    (folder / "agents.yaml").write_text(_AGENTS.format(url=server.url))
     path = folder / "cycle.yaml"
-    path.write_text(_CYCLE.format(base=tiny_base))
+    path.write_text(_CYCLE.format(base=base))
     return path

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tiny_model import build_tiny_model
 
-from camelx import config, stages
+from camelx import stages
 from camelx.cycles import open_cycle, open_store
 from camelx.imports import import_rounds
 from camelx.policies import open_registry
+from camelx.replaying import replay_cycle
 from camelx.schemas import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -21,14 +21,6 @@ ROUNDS = (
     / "prd_vicuna80"
     / "rounds.jsonl"
 )
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    config.settings.cache_clear()
-    yield tmp_path
-    config.settings.cache_clear()
 
 
 @pytest.mark.slow
@@ -42,6 +34,7 @@ def test_real_rounds_are_ranked_exported_validated_trained_on_and_registered(roo
         "training.max_length": 2048,
         "training.epochs": 1,
         "training.micro_batch_size": 1,
+        "ranking.ranker": {"kind": "reliable_peer_rank"},
     }
     cycle_id, rounds = import_rounds(ROUNDS, ROOT / "configs" / "cycle.yaml", overrides=overrides)
     assert (len(rounds.goals), len(rounds.interactions), len(rounds.votes)) == (80, 400, 8000)
@@ -49,6 +42,8 @@ def test_real_rounds_are_ranked_exported_validated_trained_on_and_registered(roo
     reports = {name: stage(cycle_id) for name, stage in stages.BY_NAME.items()}
     assert reports[Stage.RANK].n_model_calls == 0
     assert reports[Stage.EXPORT].counts["human"] > 0
+    assert reports[Stage.RANK].details["panel"]["verified"] is True
+    assert replay_cycle(cycle_id).identical
     assert reports[Stage.VALIDATE].counts["rules"] == 19
     with open_store() as store:
         assert store.cycle(cycle_id).origin == "import"

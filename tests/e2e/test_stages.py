@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import camelx
-from camelx import config, cycles, policies, stages
+from camelx import cycles, policies, stages
 from camelx.cycles import open_cycle, open_store
 from camelx.errors import CamelxError, ConfigError, EvaluationError, OrchestrationError, RegistryError
 from camelx.schemas import CycleStatus, Stage, StageReport
 from camelx.summary import cycle_summary, next_steps
 
 from .conftest import CountingServer
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    config.settings.cache_clear()
-    yield tmp_path
-    config.settings.cache_clear()
 
 
 def _run(cycle_id: str) -> dict[Stage, StageReport]:
@@ -49,6 +40,10 @@ def test_a_cycle_ends_with_a_registered_version_and_a_page(
     assert sum(done["dropped"].values()) + done["n_pairs"] == reports[Stage.EXPORT].counts["comparisons"]
     assert done["heldout"]["n_goals"] == 4
     assert done["mlflow"] == {"name": "tiny", "version": 1}
+    assert done["panel"]["verified"] is False
+    assert done["panel"]["n_labelled"] == 0
+    assert done["reviews"]["calls"] == reports[Stage.RANK].n_model_calls
+    assert done["reviews"]["all_calls"] >= done["reviews"]["calls"]
     assert done["seconds"] == 100.0
     assert [stage["name"] for stage in done["stages"]] == list(Stage)
 
@@ -56,6 +51,8 @@ def test_a_cycle_ends_with_a_registered_version_and_a_page(
     for word in (
         "goals",
         "votes",
+        "not checked against human labels",
+        "panel.html",
         "kept",
         "dropped",
         "loss",
@@ -66,7 +63,14 @@ def test_a_cycle_ends_with_a_registered_version_and_a_page(
     ):
         assert word in page
     assert any("make cycle" in step for step in next_steps(cycle_summary(cycle_id)))
-    for name in ("pairs.parquet", "pairs.jsonl", "validation.html", "evaluation.json"):
+    for name in (
+        "pairs.parquet",
+        "pairs.jsonl",
+        "panel.html",
+        "panel.json",
+        "validation.html",
+        "evaluation.json",
+    ):
         assert (root / "data" / cycle_id / name).stat().st_size > 0
 
     n_calls = counted.n_answered

@@ -108,6 +108,16 @@ def test_every_reason_is_counted(reason, given, settings, changed):
     assert (result.pairs, result.dropped) == ([], {reason: 1})
 
 
+def test_votes_in_one_order_make_a_pair_where_both_are_not_required():
+    (pair,) = select([comparison("a", "b", 0.9, n_orders=1)], require_both_orders=False).pairs
+    assert pair.chosen_id == "a"
+
+
+def test_people_s_word_on_a_pair_needs_no_second_order():
+    (pair,) = select([comparison("a", "b", 0.9, n_orders=1)], [annotation(Verdict.FIRST)]).pairs
+    assert pair.source == "human"
+
+
 def test_one_wrong_word_in_five_is_a_real_difference_by_default():
     interactions = INTERACTIONS | {"b": interaction("b", "two and two make five")}
     assert len(select([comparison("a", "b", 0.9)], interactions=interactions).pairs) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from camelx.config import BradleyTerryConfig, WinRateConfig
+from camelx.config import BradleyTerryConfig, ReliablePeerRankConfig, WinRateConfig
 from camelx.ranking import credit_roles, rank_votes, vote_frame
 from camelx.schemas import Interaction, Role, Stage, Verdict, Vote
 
@@ -49,8 +49,9 @@ def test_a_proposal_gets_the_mean_of_its_executions():
     assert (rankings["q"].n_votes, rankings["p"].n_votes) == (8, 4)
 
 
-def test_proposals_are_compared_over_the_pairs_across_them_only():
-    _, comparisons = credited(votes(("a1", "b1"), ("a2", "b2"), ("a1", "a2")), BradleyTerryConfig())
+@pytest.mark.parametrize("config", [BradleyTerryConfig(), ReliablePeerRankConfig()], ids=lambda c: c.kind)
+def test_proposals_are_compared_over_the_pairs_across_them_only(config):
+    _, comparisons = credited(votes(("a1", "b1"), ("a2", "b2"), ("a1", "a2")), config)
     across = [comparisons[("a1", "b1")].probability, comparisons[("a2", "b2")].probability]
     pair = comparisons[("p", "q")]
     assert pair.role == Role.PROPOSER
@@ -68,3 +69,17 @@ def test_without_proposers_only_executions_are_credited():
 
 def test_no_votes_give_no_records():
     assert credited([], BradleyTerryConfig()) == ({}, {})
+
+
+def test_executions_that_say_the_same_count_as_often_as_they_came():
+    twin = RESULTS["a1"].model_copy(update={"id": "a3"})
+    cast, config = votes(("a1", "b1"), ("b1", "a2")), WinRateConfig(kind="win_rate")
+    rankings, comparisons = credited(cast, config, RESULTS | {"a3": twin})
+    assert rankings["q"].score == pytest.approx((2 * rankings["a1"].score + rankings["a2"].score) / 3)
+    won, lost = comparisons[("a1", "b1")].probability, comparisons[("a2", "b1")].probability
+    assert comparisons[("p", "q")].probability == pytest.approx(1 - (2 * won + lost) / 3)
+
+
+def test_a_proposal_pair_has_as_many_orders_as_its_worst_reviewed_executions():
+    _, comparisons = credited(votes(("a1", "b1"), ("a2", "b2"))[:3], BradleyTerryConfig())
+    assert comparisons[("p", "q")].n_orders == 1

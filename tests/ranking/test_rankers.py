@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camelx.config import BradleyTerryConfig, PeerRankConfig, WinRateConfig
+from camelx.config import BradleyTerryConfig, PeerRankConfig, ReliablePeerRankConfig, WinRateConfig
 from camelx.errors import ConfigError, DataValidationError
 from camelx.ranking import VOTE_COLUMNS, rank_votes, vote_frame
 from camelx.schemas import Verdict, Vote
@@ -18,7 +18,9 @@ from camelx.schemas import Verdict, Vote
 AGENTS = ["ann", "bob", "cid"]
 WIN_RATE, BRADLEY_TERRY = WinRateConfig(kind="win_rate"), BradleyTerryConfig()
 PEER_RANK = PeerRankConfig(kind="peer_rank")
-ALL = [WIN_RATE, BRADLEY_TERRY, PEER_RANK]
+RELIABLE = ReliablePeerRankConfig()
+ALL = [WIN_RATE, BRADLEY_TERRY, PEER_RANK, RELIABLE, ReliablePeerRankConfig(author_prior=True)]
+NAMES = ["win_rate", "bradley_terry", "peer_rank", "reliable_peer_rank", "reliable_peer_rank:authors"]
 
 
 def frame(rows):
@@ -56,18 +58,18 @@ def vote_rows(draw):
     return rows + [row for pair in everyone for row in pair]
 
 
-@pytest.mark.parametrize("config", ALL, ids=lambda c: c.kind)
+@pytest.mark.parametrize("config", ALL, ids=NAMES)
 @settings(max_examples=25, deadline=None)
 @given(rows=vote_rows(), data=st.data())
 def test_the_order_of_the_rows_does_not_matter(config, rows, data):
     votes = frame(rows)
     shuffled = votes.iloc[data.draw(st.permutations(range(len(votes))))]
     one, other = rank_votes(votes, config), rank_votes(shuffled, config)
-    pd.testing.assert_frame_equal(one.items, other.items)
-    pd.testing.assert_frame_equal(one.pairs, other.pairs)
+    for name in ("items", "pairs", "judges"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
 
 
-@pytest.mark.parametrize("config", ALL, ids=lambda c: c.kind)
+@pytest.mark.parametrize("config", ALL, ids=NAMES)
 @settings(max_examples=25, deadline=None)
 @given(rows=vote_rows())
 def test_showing_a_pair_the_other_way_round_with_the_other_outcome_changes_nothing(config, rows):
@@ -77,7 +79,7 @@ def test_showing_a_pair_the_other_way_round_with_the_other_outcome_changes_nothi
     pd.testing.assert_series_equal(one.pairs["probability"], other.pairs["probability"])
 
 
-@pytest.mark.parametrize("config", ALL, ids=lambda c: c.kind)
+@pytest.mark.parametrize("config", ALL, ids=NAMES)
 @settings(max_examples=25, deadline=None)
 @given(rows=vote_rows())
 def test_new_names_change_names_only(config, rows):
@@ -91,7 +93,7 @@ def test_new_names_change_names_only(config, rows):
     np.testing.assert_allclose(after[[names[item] for item in before.index]], before, atol=1e-8)
 
 
-@pytest.mark.parametrize("config", ALL, ids=lambda c: c.kind)
+@pytest.mark.parametrize("config", ALL, ids=NAMES)
 @settings(max_examples=25, deadline=None)
 @given(rows=vote_rows())
 def test_scores_and_errors_are_finite_and_probabilities_are_probabilities(config, rows):
@@ -123,11 +125,80 @@ def test_undefeated_and_unconnected_items_have_finite_scores(config):
     assert s["g:bob1"] > s["g:cid1"]
 
 
-@pytest.mark.parametrize("config", ALL, ids=lambda c: c.kind)
+@pytest.mark.parametrize("config", ALL, ids=NAMES)
 def test_no_votes_give_empty_frames_with_all_columns(config):
     ranked = rank_votes(frame([]), config)
     assert (len(ranked.items), len(ranked.pairs), len(ranked.judges)) == (0, 0, 0)
-    assert {"probability", "n_orders", "vote_ids"} <= set(ranked.pairs)
+    assert {"probability", "p_tie", "n_orders", "vote_ids"} <= set(ranked.pairs)
+    assert not ranked.panel.is_verified
+    assert (ranked.panel.conflicts, len(ranked.panel.held_out)) == ((), 0)
+
+
+SHAPES = {
+    "one vote": [("g", "cid", "ann0", "bob0", 1)],
+    "one reviewer": both_orders("cid", "ann0", "bob0", 1) + both_orders("cid", "ann1", "bob0", -1),
+    "all ties": [row for j in ("cid", "dan") for row in both_orders(j, "ann0", "bob0", 0)],
+    "always first": [
+        ("g", j, a, b, 1) for j in ("cid", "dan") for a, b in (("ann0", "bob0"), ("bob0", "ann0"))
+    ],
+    "only own work": both_orders("ann", "ann0", "bob0", 1),
+    "one readable of many": [("g", "cid", "ann0", "bob0", np.nan)] * 5 + [("g", "dan", "ann0", "bob0", 1)],
+    "two islands": both_orders("cid", "ann0", "bob0", 1) + both_orders("cid", "ann1", "bob1", 1),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rows", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("author_prior", [False, True])
+def test_the_reliable_ranker_takes_panels_of_every_shape(rows, author_prior):
+    ranked = rank_votes(frame(rows), ReliablePeerRankConfig(author_prior=author_prior))
+    assert np.isfinite(ranked.items[["score", "stderr"]]).all(axis=None)
+    assert ranked.pairs["probability"].between(0.02, 0.98).all()
+    assert ranked.pairs["p_tie"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("shape", ["all ties", "always first"])
+def test_votes_that_say_nothing_leave_a_pair_at_one_half(shape):
+    assert rank_votes(frame(SHAPES[shape]), RELIABLE).pairs["probability"].tolist() == pytest.approx([0.5])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("config", ALL, ids=NAMES)
+def test_only_unreadable_votes_give_no_pairs(config):
+    rows = [("g", j, a, b, np.nan) for j in AGENTS for a, b in (("ann0", "bob0"), ("bob1", "cid1"))]
+    ranked = rank_votes(frame(rows), config)
+    assert len(ranked.pairs) == 0
+    assert ranked.judges["n_unreadable"].tolist() == [2, 2, 2]
+
+
+def test_of_two_rounds_the_last_readable_vote_of_each_order_counts():
+    rows = [
+        ("g", "cid", "ann0", "bob0", 1),
+        ("g", "cid", "ann0", "bob0", -1),  # after a discussion: another view
+        ("g", "dan", "ann0", "bob0", 1),
+        ("g", "dan", "ann0", "bob0", np.nan),  # can't be read: the first one stands
+        ("g", "dan", "bob0", "ann0", -1),  # not discussed
+    ]
+    votes = frame(rows).assign(round=[0, 1, 0, 1, 0])
+    ranked = rank_votes(votes, WIN_RATE)
+    assert ranked.pairs["vote_ids"].tolist() == [("v1", "v2", "v4")]
+    judges = ranked.judges.set_index("judge")
+    assert judges[["n_votes", "n_unreadable"]].to_numpy().tolist() == [[1, 0], [2, 1]]
+    assert len(rank_votes(votes.assign(round=0), WIN_RATE).pairs["vote_ids"][0]) == 4
+
+
+def test_agreement_beyond_chance_is_cohen_s_kappa_with_the_majority_of_the_others():
+    verdicts = {"cid": [1, 1, 1, -1], "dan": [1, 1, -1, -1]}
+    rows = [
+        row
+        for judge, outcomes in verdicts.items()
+        for n, o in enumerate(outcomes)
+        for row in both_orders(judge, "ann0", "bob0", o, goal=f"g{n}")
+    ]
+    judges = rank_votes(frame(rows), WIN_RATE).judges
+    # 3 of 4 agree; by chance 3/4 x 1/2 + 1/4 x 1/2 = 1/2.
+    assert judges["agreement"].tolist() == pytest.approx([0.5, 0.5])
+    assert judges["swap_kappa"].tolist() == pytest.approx([1, 1])
 
 
 def test_unreadable_votes_and_votes_on_own_work_never_count_and_are_counted():

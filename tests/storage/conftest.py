@@ -51,7 +51,8 @@ def filled(store):
     answers = [execution(goal, agent) for goal in goals for agent in ("executor-1", "executor-2")]
     store.save_interactions(answers)
     for first, second, verdict in ((0, 1, Verdict.FIRST), (1, 0, None)):
-        store.save_turn(*turn(answers[first], answers[second], verdict))
+        vote, asked = turn(answers[first], answers[second], verdict)
+        store.save_turn([vote], asked)
     return store
 
 

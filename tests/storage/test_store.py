@@ -172,6 +172,8 @@ def test_interactions_are_filtered_by_cycle_stage_and_role(filled):
     assert {i.role for i in filled.interactions("c1", Stage.RANK)} == {Role.PEER_REVIEWER}
     assert filled.interactions("c1", role=Role.PROPOSER) == []
     assert filled.interactions("c2") == []
+    goal_id = filled.goals()[0].id
+    assert {i.goal_id for i in filled.interactions("c1", goal_id=goal_id)} == {goal_id}
 
 
 def test_a_child_may_be_saved_before_its_parent_but_not_without(filled):
@@ -221,7 +223,7 @@ def test_earlier_answers_of_a_policy_are_found_in_any_cycle(filled):
 def test_votes_come_back_equal_and_belong_to_the_stage_of_the_reviewers_turn(filled):
     first, second = filled.interactions("c1", Stage.GENERATE)[:2]
     later, asked = turn(first, second, Verdict.TIE, stage=Stage.EVALUATE)
-    filled.save_turn(later, asked)
+    filled.save_turn([later], asked)
     imported = later.model_copy(update={"id": "imported", "interaction_id": None})
     filled.save_votes([imported])
     assert filled.votes("c1", Stage.EVALUATE) == [later]
@@ -234,15 +236,33 @@ def test_a_turn_is_saved_whole_or_not_at_all(filled):
     first, second = filled.interactions("c1", Stage.GENERATE)[:2]
     vote, asked = turn(first, second, Verdict.TIE, stage=Stage.EVALUATE)
     with pytest.raises(StorageError, match="refers to a missing row"):
-        filled.save_turn(vote.model_copy(update={"second_id": "missing"}), asked)
+        filled.save_turn([vote, vote.model_copy(update={"id": "v", "second_id": "missing"})], asked)
     assert filled.interactions_by_id([asked.id]) == {}
+    assert vote not in filled.votes("c1")
+
+
+def test_one_turn_may_hold_several_votes_or_none(filled):
+    first, second, third = filled.interactions("c1", Stage.GENERATE)[:3]
+    vote, asked = turn(first, second, Verdict.TIE, stage=Stage.EVALUATE)
+    filled.save_turn([], asked.model_copy(update={"error": "timeout"}))
+    assert filled.votes("c1", Stage.EVALUATE) == []
+    votes = [
+        vote.model_copy(update={"id": f"v{i}", "second_id": other.id, "form": "listwise", "round": i})
+        for i, other in enumerate((second, third))
+    ]
+    filled.save_turn(votes, asked)
+    assert filled.votes("c1", Stage.EVALUATE) == votes
+    assert filled.interactions_by_id([asked.id])[asked.id].error is None
 
 
 def test_the_vote_table_names_authors_and_keeps_unreadable_apart_from_ties(filled):
     table = filled.vote_table("c1")
     assert list(table.columns) == [
         "goal_id", "judge", "first_id", "second_id", "first_author", "second_author", "outcome", "vote_id",
+        "category", "round", "form",
     ]  # fmt: skip
+    assert set(table["category"]) == {"general"}
+    assert set(zip(table["round"], table["form"], strict=True)) == {(0, "pairwise")}
     by_first = table.set_index("first_author")
     assert by_first.loc["executor-1", "outcome"] == 1.0
     assert math.isnan(by_first.loc["executor-2", "outcome"])
@@ -254,6 +274,22 @@ def test_the_vote_table_of_a_cycle_without_votes_is_empty_with_its_columns(store
     table = store.vote_table("c1")
     assert len(table) == 0
     assert table.outcome.dtype == float
+
+
+def test_votes_of_other_cycles_are_found_by_the_results_that_they_are_on(filled):
+    first, second, third = filled.interactions("c1", Stage.GENERATE)[:3]
+    both = sorted(
+        vote.id
+        for vote in filled.votes("c1")
+        if {vote.first_id, vote.second_id} <= {first.id, second.id, third.id}
+    )
+    found = filled.vote_table_on([first.id, second.id, third.id], ["c1", "c9"])
+    assert found["vote_id"].tolist() == both
+    assert set(found["cycle_id"]) <= {"c1"}
+    assert len(filled.vote_table_on([first.id], ["c1"])) == 0
+    assert len(filled.vote_table_on([first.id, second.id, third.id], ["c9"])) == 0
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    assert len(filled.vote_table_on([first.id, second.id, third.id], ["c1"], until=long_ago)) == 0
 
 
 def test_rankings_and_comparisons_are_replaced_together(filled):
@@ -290,6 +326,41 @@ def test_annotations_come_back_equal_by_goal(filled):
     assert filled.annotations(["other"]) == []
 
 
+def annotation(first, second, **fields):
+    known = {"id": f"on {first.id}", "annotator": "ann", "verdict": Verdict.FIRST}
+    return Annotation(goal_id=first.goal_id, first_id=first.id, second_id=second.id, **(known | fields))
+
+
+def test_annotations_up_to_a_cycle_are_those_on_two_results_of_one_cycle(filled):
+    goal = filled.goals()[0]
+    for number in (2, 3):
+        filled.add_cycle(cycle(number))
+    sides = {
+        number: [execution(goal, name, cycle_id=f"c{number}") for name in ("a", "b")] for number in (2, 3)
+    }
+    held = [execution(goal, name, cycle_id="c2", stage=Stage.EVALUATE) for name in ("a", "b")]
+    filled.save_interactions([*sides[2], *sides[3], *held])
+    own, later = annotation(*sides[2]), annotation(*sides[3])
+    filled.save_annotations(
+        [own, later, annotation(sides[2][1], sides[3][1], id="across"), annotation(*held, id="held out")]
+    )
+    assert filled.annotations_up_to(1) == []
+    assert filled.annotations_up_to(2) == [own]
+    assert filled.annotations_up_to(3) == sorted([own, later], key=lambda a: a.created_at)
+
+
+def test_what_a_stage_used_stays_as_it_was(filled):
+    first, second = filled.interactions("c1", Stage.GENERATE, Role.EXECUTOR)[:2]
+    used = annotation(first, second, rationale="because", edited_text="42", rating=4)
+    filled.save_annotations([used])
+    filled.use_annotations("c1", Stage.RANK, [used])
+    filled.save_annotations([used.model_copy(update={"verdict": Verdict.TIE})])
+    assert filled.used_annotations("c1", Stage.RANK) == [used]
+    assert filled.used_annotations("c1", Stage.EXPORT) == []
+    filled.use_annotations("c1", Stage.RANK, [])
+    assert filled.used_annotations("c1", Stage.RANK) == []
+
+
 def test_a_holdout_keeps_the_hash_of_its_first_use(store):
     first = Holdout(name="demo", sha256="a" * 64, goal_ids=("g2", "g1"))
     store.freeze_holdout(first)
@@ -314,6 +385,9 @@ def test_provenance_is_made_of_the_cycles_rows_and_of_annotations(filled):
     )
     assert filled.provenance_ids("c1") == {row.id for row in [*rows, *votes]} | {"a1"}
     assert filled.provenance_ids("c2") == {"a1"}
+    taken_back = annotation(rows[0], rows[1], id="a2")
+    filled.use_annotations("c1", Stage.EXPORT, [taken_back])
+    assert filled.provenance_ids("c1") >= {"a1", "a2"}
 
 
 def test_nothing_saved_is_nothing_changed(filled):

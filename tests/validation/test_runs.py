@@ -36,15 +36,8 @@ def pair(i=0, **fields):
         "annotation_ids": (),
         "goal_id": f"g{i}",
     }
-    return PreferencePair(
-        id=f"p{i}",
-        cycle_id="c",
-        role=Role.EXECUTOR,
-        chosen_id="x",
-        rejected_id="y",
-        ranker="r",
-        **known | fields,
-    )
+    known |= {"role": Role.EXECUTOR, "ranker": "r"}
+    return PreferencePair(id=f"p{i}", cycle_id="c", chosen_id="x", rejected_id="y", **known | fields)
 
 
 def count_tokens(messages):
@@ -149,6 +142,12 @@ def test_a_human_pair_may_contradict_the_ranking_but_needs_its_annotation(tmp_pa
     human = {"source": "human", "margin": -1.0}
     assert check([pair(0, annotation_ids=("a1",), **human)], tmp_path).passed
     assert check([pair(0, **human)], tmp_path).failed_rules == ("provenance_resolves",)
+
+
+def test_a_pair_of_reviews_needs_the_votes_behind_it_and_no_margin(tmp_path):
+    review = {"role": Role.PEER_REVIEWER, "source": "verifier", "margin": 0.0, "ranker": None}
+    assert check([pair(0, **review)], tmp_path).passed
+    assert check([pair(0, **review | {"vote_ids": ()})], tmp_path).failed_rules == ("provenance_resolves",)
 
 
 def test_an_empty_file_fails_only_for_being_empty(tmp_path):

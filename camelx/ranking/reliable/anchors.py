@@ -1,61 +1,45 @@
 """Calibrate reviewers and probabilities with human labels on some of the pairs.
 
 In: the pooled opinions and the labels. Out: `Anchored`: a signed weight per reviewer (per category where it
-has enough labels), the human link, and what both predict for pairs that they were not learned from.
+has enough labels), how human verdicts follow from them, and what both predict for pairs that they were not
+learned from.
 
 Weights: P(human prefers low) = sigmoid(sum_j w_j x_j), x_j the mean vote of reviewer j without its bias, and
 w ~ N(kappa w0, tau^2 I) with w0 the weights that mutual agreement gives. (kappa, tau) are those of the
-largest evidence (Laplace): labels that contradict the panel choose kappa = 0, few that confirm it kappa = 1.
+largest evidence (Laplace) times prior: labels that contradict the panel choose kappa = 0, others kappa = 1.
 Source: MacKay, The evidence framework applied to classification networks, Neural Computation 4 (1992).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.special import expit, log_expit, logit, ndtr, ndtri, xlogy
+from scipy.special import expit, log_expit
 
+from camelx.config import ReliablePeerRankConfig
+from camelx.ranking.reliable.labels import Labels
 from camelx.ranking.reliable.model import (
     Beliefs,
-    Flags,
-    Link,
     Opinions,
-    Options,
     Reviewers,
     believe,
+    believed_by_people,
     expected_link,
     fit_reviewers,
     pool_opinions,
 )
-from camelx.ranking.votes import Codes, Floats, VoteTable, weighted_counts
+from camelx.ranking.reliable.scenarios import ERRORS, Scenario, fit_links
+from camelx.ranking.votes import Codes, Flags, Floats, VoteTable, weighted_counts
 
-_TRUST = (0.0, 0.5, 1.0)
+_TRUST = {1.0: 0.5, 0.5: 0.3, 0.0: 0.2}
+"""How far labels may follow the panel's agreement (kappa), and how probable that is before any label."""
 _SPREAD = (0.3, 0.6, 1.2)
+_LEAST_TO_DOUBT = 5
+"""With fewer labels the panel's agreement is not doubted: one mistaken label must not turn it round."""
 _CATEGORY_SPREAD = (0.1, 0.3, 0.6, 1.2)
-_ERRORS = ((0.0, 0.1), (0.0, 0.3), (0.0, 1.0), (0.25, 1.0), (0.5, 1.0), (1.0, 1.0), (2.0, 1.0))
-"""Variance of shared errors, and factor on that of the reviewers' own: what labels choose between."""
-_CORRELATIONS = np.linspace(0.03, 0.99, 25)
-_TIES = np.linspace(0.0, 0.6, 25)
-_THRESHOLDS = ndtri((1.0 + _TIES) / 2.0)
-_PRIOR_LABELS = 5.0
-_PIN_ROUNDS = 10
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Human judgements on reviewed pairs, `h` of them, one per pair."""
-
-    pair: Codes
-    """(h,) into the pairs."""
-    outcome: Floats
-    """(h,) 1 where low is better, -1 high, 0 a tie."""
-    goal: Codes
-    """(h,) into the goals."""
-    category: Codes
-    """(goals,) 0 for all categories with too few labels: they share the reviewers of all labels."""
 
 
 @dataclass(frozen=True)
@@ -63,51 +47,48 @@ class Anchored:
     """What the labels taught; `r` = categories x agents."""
 
     weights: Floats
-    """(r,) signed weights of the reviewers."""
-    opinions: Opinions
-    """With an agent in a category as a reviewer of its own."""
+    """(r,) signed weights of the reviewers: an agent in a category is one of its own, agents innermost."""
     reviewers: Reviewers
-    link: Link
-    errors: tuple[float, float]
-    """Variance of the errors that the reviewers share, and factor on that of their own: see `believe`."""
+    scenarios: tuple[Scenario, ...]
     held_out: Floats
     """(h, 3) probabilities of the labelled pairs from weights and link learned without their goals."""
     held_out_weights: Floats
     """(h, r) the weights behind them."""
 
 
-def anchor(table: VoteTable, free: Reviewers, labels: Labels, options: Options) -> Anchored:
-    """Return the reviewers and the link that the labels support.
+def anchor(table: VoteTable, free: Reviewers, labels: Labels, config: ReliablePeerRankConfig) -> Anchored:
+    """Return the reviewers and the scenarios that the labels support.
 
-    Weights are learned from all labels. The link is fitted to predictions for goals that their weights were
-    not learned from, else it would take fitting for knowing.
+    Weights are learned from all labels. Scenarios are fitted to predictions for goals that their weights were
+    not learned from, else they would take fitting for knowing.
     """
-    fold = _folds(labels.goal, options.folds)
-    votes, start = _evidence(table, free, labels, options)
+    fold = _folds(labels.goal, config.folds)
+    votes, start = _evidence(table, free, labels, config)
     n_agents, n_categories = len(table.agents), int(labels.category.max(initial=0)) + 1
     opinions = pool_opinions(
         table,
         table.judge + n_agents * labels.category[table.item_goal[table.first]],
         n_agents * n_categories,
-        options,
+        config,
     )
     weights = np.stack([learn_weights(votes, labels, start, fold != f) for f in range(fold.max() + 1)])
-    fitted = [pin(opinions, w, options) for w in weights]
+    fitted = [_pinned(opinions, w, config) for w in weights]
     guess = expected_link(opinions, fitted[0], believe(opinions, fitted[0]))
-    rows = [_of_folds([believe(opinions, r, *e) for r in fitted], labels.pair, fold) for e in _ERRORS]
-    grid = _try_links(rows, labels.outcome, fold, guess)
+    rows = [_of_folds([believe(opinions, r, *e) for r in fitted], labels.pair, fold) for e in ERRORS]
+    fits = fit_links(rows, labels.outcome, fold, guess)
     held_out = np.zeros((len(fold), 3))
     for f in range(fold.max() + 1):
-        errors, link = grid.best(leave_out=f)
-        held_out[fold == f] = link.probabilities(*rows[_ERRORS.index(errors)][:, fold == f])
-    errors, link = grid.best()
+        for at, scenario in fits.scenarios(leave_out=f).items():
+            chances = scenario.link.probabilities(*rows[at][:, fold == f])
+            held_out[fold == f] += scenario.share * chances
     final = learn_weights(votes, labels, start, np.ones(len(fold), dtype=bool))
-    return Anchored(final, opinions, pin(opinions, final, options), link, errors, held_out, weights[fold])
+    scenarios = tuple(fits.scenarios().values())
+    return Anchored(final, _pinned(opinions, final, config), scenarios, held_out, weights[fold])
 
 
-def pin(opinions: Opinions, weights: Floats, options: Options) -> Reviewers:
+def _pinned(opinions: Opinions, weights: Floats, config: ReliablePeerRankConfig) -> Reviewers:
     """Return the reviewers whose weights are those that labels gave."""
-    return fit_reviewers(opinions, replace(options, rounds=min(_PIN_ROUNDS, options.rounds)), weights)
+    return believed_by_people(fit_reviewers(opinions, config, weights), config)
 
 
 def learn_weights(votes: Floats, labels: Labels, start: Floats, use: Flags) -> Floats:
@@ -120,22 +101,27 @@ def learn_weights(votes: Floats, labels: Labels, start: Floats, use: Flags) -> F
         use: (h,) which labels to learn from.
     """
     category = labels.category[labels.goal]
-    centres = [trust * start for trust in _TRUST]
-    overall = _best_mode(votes[use], labels.outcome[use], centres, _SPREAD)
+    if use.sum() < _LEAST_TO_DOUBT:
+        overall = _best_mode(votes[use], labels.outcome[use], [(start, 1.0)], _SPREAD[:1])
+    else:
+        centres = [(trust * start, chance) for trust, chance in _TRUST.items()]
+        overall = _best_mode(votes[use], labels.outcome[use], centres, _SPREAD)
     weights = [overall]
     for c in range(1, int(labels.category.max(initial=0)) + 1):
         here = use & (category == c)
-        weights.append(_best_mode(votes[here], labels.outcome[here], [overall], _CATEGORY_SPREAD))
+        weights.append(_best_mode(votes[here], labels.outcome[here], [(overall, 1.0)], _CATEGORY_SPREAD))
     return np.concatenate(weights)
 
 
-def _evidence(table: VoteTable, free: Reviewers, labels: Labels, options: Options) -> tuple[Floats, Floats]:
+def _evidence(
+    table: VoteTable, free: Reviewers, labels: Labels, config: ReliablePeerRankConfig
+) -> tuple[Floats, Floats]:
     """Return mean votes on the labelled pairs (h, agents), and the weights by agreement alone (agents,).
 
     These are the change of the human log odds per unit of mean vote, by the label-free model without the
     other pairs of the goal; 1.7 takes a probit to log odds.
     """
-    opinions = pool_opinions(table, table.judge, len(table.agents), options)
+    opinions = pool_opinions(table, table.judge, len(table.agents), config)
     j, both = opinions.cell_reviewer, np.full(len(opinions.cell_reviewer), 2.0)
     ratio = np.minimum(1.0, free.variance(j, both) / free.variance(j, opinions.n_votes))
     row = np.full(len(table.low), -1)
@@ -165,10 +151,15 @@ def _of_folds(beliefs: Sequence[Beliefs], pair: Codes, fold: Codes) -> Floats:
     return rows[fold, :, np.arange(len(fold))].T
 
 
-def _best_mode(votes: Floats, outcome: Floats, centres: Sequence[Floats], spreads: Sequence[float]) -> Floats:
-    """Return the mode of the weights under the prior with the largest evidence."""
-    found = [_mode(votes, outcome, centre, spread) for centre, spread in product(centres, spreads)]
-    return max(found, key=lambda mode: mode[1])[0]
+def _best_mode(
+    votes: Floats, outcome: Floats, centres: Sequence[tuple[Floats, float]], spreads: Sequence[float]
+) -> Floats:
+    """Return the mode of the weights under the most probable prior; `centres` come with their chances."""
+    found = []
+    for (centre, chance), spread in product(centres, spreads):
+        weights, evidence = _mode(votes, outcome, centre, spread)
+        found.append((evidence + float(np.log(chance)), weights))
+    return max(found, key=lambda mode: mode[0])[1]
 
 
 def _mode(votes: Floats, outcome: Floats, centre: Floats, spread: float) -> tuple[Floats, float]:
@@ -187,43 +178,3 @@ def _mode(votes: Floats, outcome: Floats, centre: Floats, spread: float) -> tupl
     fit = won @ log_expit(odds) + (1.0 - won) @ log_expit(-odds)
     penalty = 0.5 * precision * float(((weights - centre) ** 2).sum())
     return weights, float(fit - penalty - 0.5 * np.linalg.slogdet(hessian / precision)[1])
-
-
-@dataclass(frozen=True)
-class _LinkGrid:
-    """Log likelihood of the labels of each fold for each link that is tried."""
-
-    likelihood: Floats
-    """(folds, errors, correlations, ties)"""
-    prior: Floats
-    """(correlations, ties)"""
-    scale: float
-
-    def best(self, leave_out: int | None = None) -> tuple[tuple[float, float], Link]:
-        """Return errors and link of the largest posterior, without one fold if asked."""
-        likelihood = self.likelihood.sum(axis=0)
-        if leave_out is not None:
-            likelihood = likelihood - self.likelihood[leave_out]
-        s, r, t = np.unravel_index(np.argmax(likelihood + self.prior), likelihood.shape)
-        return _ERRORS[s], Link(float(_CORRELATIONS[r]), float(_THRESHOLDS[t]), self.scale)
-
-
-def _try_links(rows: Sequence[Floats], outcome: Floats, fold: Codes, guess: Link) -> _LinkGrid:
-    """Return the likelihoods of all links. `rows`: for each of `_ERRORS` (2, h) differences and variances.
-
-    A weak prior, worth a few labels, holds correlation and tie share near the `guess`.
-    """
-    member = (fold[:, None] == np.arange(fold.max() + 1)).astype(float)
-    at = (1 - outcome.astype(int))[:, None]
-    likelihood = np.empty((member.shape[1], len(rows), len(_CORRELATIONS), len(_TIES)))
-    for (s, (difference, variance)), (r, correlation) in product(enumerate(rows), enumerate(_CORRELATIONS)):
-        for t, threshold in enumerate(_THRESHOLDS):
-            chances = Link(float(correlation), float(threshold), guess.scale).probabilities(
-                difference, variance
-            )
-            chance = np.take_along_axis(chances, at, axis=1)[:, 0]
-            likelihood[:, s, r, t] = np.log(np.maximum(chance, 1e-9)) @ member
-    tie = 2.0 * float(ndtr(guess.threshold)) - 1.0
-    near = logit(_CORRELATIONS) - logit(np.clip(guess.correlation, _CORRELATIONS[0], _CORRELATIONS[-1]))
-    shares = _PRIOR_LABELS * (xlogy(tie, np.maximum(_TIES, 1e-3)) + xlogy(1.0 - tie, 1.0 - _TIES))
-    return _LinkGrid(likelihood, -0.5 * near[:, None] ** 2 + shares, guess.scale)

@@ -10,7 +10,7 @@ and -1 otherwise, own = 1 where j wrote i, -1 where j wrote k, 0 otherwise; seen
     s_i    ~ N(mu_author(i), t / 2)                       mu = 0 unless authors may speak (`author_prior`)
     human  = first, tie or second as r d_p / sd(d) + sqrt(1 - r^2) N(0, 1) is above c, between, below -c
 
-Fitted by EM with weak conjugate priors. `peer_anchors` replaces the weights lambda_j / Var by ones learned
+Fitted by EM with weak conjugate priors. `anchors` replaces the weights lambda_j / Var by ones learned
 from human labels, which may be negative.
 
 Sources: Dawid and Skene, Maximum likelihood estimation of observer error-rates, Applied Statistics 28 (1979);
@@ -22,46 +22,26 @@ and Du, PRD, https://arxiv.org/abs/2307.02762, for peers that review peers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
+from camelx.config import ReliablePeerRankConfig
+from camelx.ranking.reliable.goals import item_authors, solve_goals
 from camelx.ranking.votes import Codes, Floats, VoteTable, weighted_counts
-
-Flags = npt.NDArray[np.bool_]
 
 _LAMBDA, _OMEGA, _SIGMA = 0.5, 0.1, 0.4
 """A reviewer before any vote: it follows half of a typical difference, and flips now and then."""
 _MIN_VARIANCE = 0.05
 """No mean of few votes is surer than this: keeps one consistent reviewer from drowning the others."""
 _MIN_LAMBDA = 0.01
-_MAX_CELLS = 1 << 21
-"""Cells of the matrices that are inverted together: bounds the memory at some 50 MB."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the caller may choose; the defaults were chosen without labels."""
-
-    author_prior: bool = False
-    """Learn from the votes how good each author is, and let that speak where votes are few."""
-    drop_own: bool = False
-    """Leave out a judge's votes on its own work. False: they count, without the self-preference they show."""
-    prior_votes: float = 10.0
-    """Reviewed pairs that the prior on a reviewer is worth."""
-    shared: float = 0.5
-    """Variance of the errors that reviewers share, where no labels tell it (a typical difference has 1)."""
-    rounds: int = 30
-    """Rounds of EM."""
-    fit_votes: int = 100_000
-    """Votes that the reviewers' parameters are learned from: whole goals, evenly spaced. All are ranked."""
-    folds: int = 5
-    """Parts of the labelled goals, each predicted from the others."""
-    category_labels: int = 20
-    """Human labels from which on a goal category gets weights of its own."""
+_PIN_ROUNDS = 10
+"""Rounds of EM where the weights are given: the rest settles sooner."""
+_SHARED = 0.5
+_SHARED_BESIDE_AUTHORS, _TRANSITIVITY_BESIDE_AUTHORS = 1.0, 0.3
+"""Chosen by cross-validation over goals, see docs/ranking.md."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +126,9 @@ class Beliefs:
     residual_variance: Floats
 
 
-def pool_opinions(table: VoteTable, reviewer: Codes, n_reviewers: int, options: Options) -> Opinions:
+def pool_opinions(
+    table: VoteTable, reviewer: Codes, n_reviewers: int, config: ReliablePeerRankConfig
+) -> Opinions:
     """Return the cells of the table."""
     keys, cell = np.unique(table.pair * n_reviewers + reviewer, return_inverse=True)
     cell = cell.reshape(-1).astype(np.int64)
@@ -162,7 +144,7 @@ def pool_opinions(table: VoteTable, reviewer: Codes, n_reviewers: int, options: 
     centred = vote - mean[cell] - bias[reviewer] * (side - mean_side[cell])
     spread = weighted_counts(reviewer, centred**2, n_reviewers)
     freedom = weighted_counts(cell_reviewer, n_votes - 1.0, n_reviewers)
-    prior = options.prior_votes
+    prior = config.prior_votes
     return Opinions(
         table=table,
         reviewer=reviewer,
@@ -179,13 +161,14 @@ def pool_opinions(table: VoteTable, reviewer: Codes, n_reviewers: int, options: 
     )
 
 
-def fit_reviewers(opinions: Opinions, options: Options, pinned: Floats | None = None) -> Reviewers:
+def fit_reviewers(
+    opinions: Opinions, config: ReliablePeerRankConfig, pinned: Floats | None = None
+) -> Reviewers:
     """Return the reviewers by EM. `pinned` (r,): weights that human labels gave, kept as they are."""
+    rounds = config.rounds if pinned is None else min(_PIN_ROUNDS, config.rounds)
     r = opinions.n_reviewers
     reviewers = Reviewers(
-        discrimination=np.full(r, _LAMBDA)
-        if pinned is None
-        else _LAMBDA * pinned / np.abs(pinned).max(initial=1e-9),
+        discrimination=_expected_slope(r, pinned),
         omega=np.full(r, _OMEGA),
         sigma=opinions.sigma,
         first_bias=np.zeros(r),
@@ -194,9 +177,34 @@ def fit_reviewers(opinions: Opinions, options: Options, pinned: Floats | None = 
         author=np.zeros(len(opinions.table.agents) + 1),
         pinned=pinned,
     )
-    for _ in range(options.rounds):
-        reviewers = _maximise(opinions, reviewers, believe(opinions, reviewers), options)
+    for _ in range(rounds):
+        reviewers = _maximise(opinions, reviewers, believe(opinions, reviewers), config)
     return reviewers
+
+
+def _expected_slope(n_reviewers: int, pinned: Floats | None) -> Floats:
+    """Return lambda (r,) before any vote: signs and proportions of pinned weights are taken over."""
+    if pinned is None:
+        return np.full(n_reviewers, _LAMBDA)
+    slope: Floats = _LAMBDA * pinned / np.abs(pinned).max(initial=1e-9)
+    return slope
+
+
+def believed_by_people(reviewers: Reviewers, config: ReliablePeerRankConfig) -> Reviewers:
+    """Return the reviewers with the transitivity that counts for a person's verdict.
+
+    Where authors speak for themselves, what reviewers agree on beyond that is more particular to the pair
+    than their own agreement shows.
+    """
+    most = _TRANSITIVITY_BESIDE_AUTHORS if config.author_prior else 1.0
+    return replace(reviewers, transitivity=min(reviewers.transitivity, most))
+
+
+def shared_errors(config: ReliablePeerRankConfig) -> float:
+    """Return the variance of the errors that reviewers make together, where no labels tell it."""
+    if config.shared is not None:
+        return config.shared
+    return _SHARED_BESIDE_AUTHORS if config.author_prior else _SHARED
 
 
 def believe(opinions: Opinions, reviewers: Reviewers, shared: float = 0.0, own: float = 1.0) -> Beliefs:
@@ -219,9 +227,9 @@ def believe(opinions: Opinions, reviewers: Reviewers, shared: float = 0.0, own: 
     measured = weighted_counts(pair, weight * opinions.centred(reviewers), k) / slope
     loose = 1.0 - reviewers.transitivity
     total = own * noise / slope**2 + loose + shared + 1e-9
-    prior = reviewers.author[_item_authors(table)]
+    prior = reviewers.author[item_authors(table)]
     gap = prior[table.low] - prior[table.high]
-    score, covariance = _solve_goals(
+    score, covariance = solve_goals(
         table, (measured - gap) / total, 1.0 / total, 2.0 / reviewers.transitivity
     )
     score += prior
@@ -238,17 +246,16 @@ def believe(opinions: Opinions, reviewers: Reviewers, shared: float = 0.0, own: 
     )
 
 
-def _maximise(opinions: Opinions, reviewers: Reviewers, beliefs: Beliefs, options: Options) -> Reviewers:
+def _maximise(
+    opinions: Opinions, reviewers: Reviewers, beliefs: Beliefs, config: ReliablePeerRankConfig
+) -> Reviewers:
     """Return the reviewers that make the beliefs most likely (the M step)."""
-    j, r, prior = opinions.cell_reviewer, opinions.n_reviewers, options.prior_votes
+    j, r, prior = opinions.cell_reviewer, opinions.n_reviewers, config.prior_votes
     d, variance = beliefs.difference[opinions.cell_pair], beliefs.variance[opinions.cell_pair]
     inverse = 1.0 / reviewers.variance(j, opinions.n_votes)
-    centre = (
-        _LAMBDA if reviewers.pinned is None else _LAMBDA * reviewers.pinned / np.abs(reviewers.pinned).max()
-    )
     weak = prior / np.maximum(reviewers.omega + reviewers.sigma / 2, _MIN_VARIANCE)
     z = opinions.centred(reviewers)
-    slope = weighted_counts(j, inverse * z * d, r) + weak * centre
+    slope = weighted_counts(j, inverse * z * d, r) + weak * _expected_slope(r, reviewers.pinned)
     slope = slope / (weighted_counts(j, inverse * (d**2 + variance), r) + weak)
     if reviewers.pinned is None:
         # A sign can't be learned from mutual agreement alone: the mirror image of a panel fits as well.
@@ -259,7 +266,7 @@ def _maximise(opinions: Opinions, reviewers: Reviewers, beliefs: Beliefs, option
     explained = opinions.n_votes * side * (slope[j] * d + reviewers.self_bias[j] * own)
     to_first = opinions.to_first - weighted_counts(j, explained, r)
     to_self = weighted_counts(j, own * (opinions.outcome - slope[j] * d - reviewers.first_bias[j] * side), r)
-    transitivity, author = _goal_parameters(opinions.table, reviewers, beliefs, options)
+    transitivity, author = _goal_parameters(opinions.table, reviewers, beliefs, config)
     return replace(
         reviewers,
         discrimination=slope,
@@ -272,10 +279,10 @@ def _maximise(opinions: Opinions, reviewers: Reviewers, beliefs: Beliefs, option
 
 
 def _goal_parameters(
-    table: VoteTable, reviewers: Reviewers, beliefs: Beliefs, options: Options
+    table: VoteTable, reviewers: Reviewers, beliefs: Beliefs, config: ReliablePeerRankConfig
 ) -> tuple[float, Floats]:
     """Return transitivity and the authors' means. Shares near 0 and 1 are cut: no few votes show them."""
-    authors, n = _item_authors(table), len(table.agents) + 1
+    authors, n = item_authors(table), len(table.agents) + 1
     scatter = (beliefs.score - reviewers.author[authors]) ** 2 + beliefs.score_variance
     if not len(beliefs.difference):
         return reviewers.transitivity, reviewers.author
@@ -283,63 +290,12 @@ def _goal_parameters(
     of_pairs = float((beliefs.residual**2 + beliefs.residual_variance).mean())
     transitivity = min(0.9, max(0.1, of_scores / (of_scores + of_pairs)))
     author = np.zeros(n)
-    if options.author_prior:
+    if config.author_prior:
         counts = weighted_counts(authors, np.ones(len(authors)), n)
         author = weighted_counts(authors, beliefs.score, n) / (counts + transitivity)
         author[-1] = 0.0
         author[:-1] -= _share(counts[:-1] @ author[:-1], counts[:-1].sum()) * (counts[:-1] > 0)
     return transitivity, author
-
-
-def _item_authors(table: VoteTable) -> Codes:
-    """Return the author of each item (m,); the last agent + 1, which is -1, where it is unknown."""
-    authors = np.full(len(table.item_ids), -1)
-    authors[table.first], authors[table.second] = table.first_author, table.second_author
-    return authors
-
-
-def _solve_goals(
-    table: VoteTable, pull: Floats, precision: Floats, prior_precision: float
-) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Return scores (m,), their variances (m,) and the covariance (k,) of the two scores of each pair.
-
-    The precision of a goal's scores is the Laplacian of its pairs' `precision` (k,) plus the prior's; `pull`
-    (k,) is precision times measured difference. All goals of one width are solved at once.
-    """
-    m = len(table.item_ids)
-    size = np.bincount(table.item_goal, minlength=len(table.goals))
-    slot = np.arange(m) - (np.cumsum(size) - size)[table.item_goal]
-    right = weighted_counts(table.low, pull, m) - weighted_counts(table.high, pull, m)
-    degree = weighted_counts(table.low, precision, m) + weighted_counts(table.high, precision, m)
-    score, variance, shared = np.zeros(m), np.ones(m), np.zeros(len(pull))
-    place, item_width, pair_goal = (
-        np.empty(len(size), dtype=np.int64),
-        size[table.item_goal],
-        table.item_goal[table.low],
-    )
-    for goals, width in _batches(size):
-        place[:] = -1
-        place[goals] = np.arange(len(goals))
-        items = np.flatnonzero((item_width == width) & (place[table.item_goal] >= 0))
-        pairs = np.flatnonzero(place[pair_goal] >= 0)
-        a, b, at = slot[table.low[pairs]], slot[table.high[pairs]], place[pair_goal[pairs]]
-        laplacian = np.zeros((len(goals), width, width))
-        laplacian[at, a, b] = laplacian[at, b, a] = -precision[pairs]
-        laplacian[:, np.arange(width), np.arange(width)] = degree[items].reshape(-1, width) + prior_precision
-        covariance = np.linalg.inv(laplacian)
-        score[items] = (covariance @ right[items].reshape(-1, width, 1)).reshape(-1)
-        variance[items] = np.diagonal(covariance, axis1=1, axis2=2).reshape(-1)
-        shared[pairs] = covariance[at, a, b]
-    return score, (variance, shared)
-
-
-def _batches(size: Codes) -> Iterator[tuple[Codes, int]]:
-    """Yield goals with the same number of items, and that number, bounded in memory."""
-    for width in np.unique(size[size > 0]):
-        goals = np.flatnonzero(size == width)
-        step = max(1, _MAX_CELLS // int(width) ** 2)
-        for start in range(0, len(goals), step):
-            yield goals[start : start + step], int(width)
 
 
 @dataclass(frozen=True)

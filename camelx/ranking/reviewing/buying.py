@@ -1,159 +1,202 @@
-"""Which vote to buy next: the one that is expected to correct most, for its price.
+"""Buy votes one at a time where they tell most, from judges or, to see what that is worth, from a record.
 
-In: the pairs of each goal, the reviewers as known so far, prices. Out, one at a time: `Ask`, the reviewer,
-the pair and the order. Called by the voting loop until a budget is spent or no vote is worth `min_gain`.
-
-Beliefs on the k pairs of a goal are jointly normal: N(0, t/2 B B' + (1 - t) I) before any vote (B: pairs x
-results, 1 and -1), a cell of m votes of reviewer j adding lambda^2 / Var(m) to the precision. Asking (j, p)
-takes Q more precision, whatever is answered, so what the answer may do to the beliefs is known beforehand:
-the mean of each pair q moves by N(0, S_qp^2 Q / (1 + S_pp Q)). The gain is the expected rise of the share of
-pairs that are called right, sum_q E[max(P_q, 1 - P_q)] - max(P_q, 1 - P_q), per unit of price. A decided pair
-gains nothing; the second order gains much where the reviewer flips, since flips cancel.
-
-Source: Frazier, Powell and Dayanik, A knowledge-gradient policy for sequential information collection, SIAM
-J. Control Optim. 47 (2008).
+In: the scheduled pairs, a `Sitting`, a budget. Out: votes, saved as they come. Many goals have a vote under
+way at once, so that a model that answers in batches stays busy.
 """
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.special import ndtr
+import pandas as pd
 
-from camelx.ranking.reliable.model import Link, Reviewers
-from camelx.ranking.votes import Codes, Floats
+from camelx.config import BuyingConfig, ReliablePeerRankConfig
+from camelx.ranking.reviewing.choosing import Ask
+from camelx.ranking.reviewing.knowledge import Known, learn_reviewers
+from camelx.ranking.reviewing.menus import Menu, recorded_menu
+from camelx.ranking.reviewing.shopping import Shopper
+from camelx.ranking.reviewing.spending import Purse
+from camelx.ranking.reviewing.voting import Sitting
+from camelx.ranking.votes import Codes
+from camelx.schemas import Verdict, Vote
 
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
-_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
+SHARES = tuple(round(0.1 * i, 1) for i in range(1, 11))
 
-
-@dataclass(frozen=True)
-class Ask:
-    """One vote to buy."""
-
-    goal: int
-    pair: int
-    """Within the goal."""
-    reviewer: int
-    is_low_first: bool
-    gain: float
-    """Expected number of pairs put right, per unit of price."""
+_MOST_OF_A_GOAL = 4
+"""Of so many pairs of a goal one may be under way: more at once would know too little of each other."""
 
 
-class VoteBuyer:
-    """Chooses votes over all goals; `record` tells it the answers."""
+async def buy_votes(
+    sitting: Sitting,
+    menu: Menu,
+    purse: Purse,
+    settings: BuyingConfig,
+    learn: Callable[[], Known],
+    *,
+    reviewers_per_pair: int,
+    export_weight: float,
+) -> None:
+    """Ask for the votes that tell most until the purse is empty or none is worth it.
+
+    Votes that the sitting has are taken in first. Calls are kept back for pairs that would be exported but
+    for their second order.
+
+    Args:
+        sitting: Who is asked, and what is there.
+        menu: What may be asked.
+        purse: What may be spent.
+        settings: The least gain.
+        learn: Fits the reviewers to all votes of the sitting.
+        reviewers_per_pair: The most who may see a pair.
+        export_weight: |2p - 1| from which on a pair is exported.
+    """
+    purchase = _Purchase(sitting, menu, purse, settings, learn, reviewers_per_pair, export_weight)
+    tasks: dict[asyncio.Task[list[Vote]], Ask] = {}
+    try:
+        while True:
+            while len(tasks) < sitting.concurrency and (ask := purchase.next()) is not None:
+                tasks[asyncio.ensure_future(sitting.ask(menu.ballot(ask)))] = ask
+            if not tasks:
+                return
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                purchase.take_in(tasks.pop(task), task.result())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Purchase:
+    """A shopper with a purse: what is asked for next, and what is under way."""
 
     def __init__(
-        self, pairs: list[Codes], reviewers: Reviewers, link: Link, prices: Floats, *, seed: int = 0
+        self,
+        sitting: Sitting,
+        menu: Menu,
+        purse: Purse,
+        settings: BuyingConfig,
+        learn: Callable[[], Known],
+        reviewers_per_pair: int,
+        export_weight: float,
     ) -> None:
-        """Start without votes.
+        self._menu, self._purse, self._settings = menu, purse, settings
+        self._under_way: Counter[int] = Counter()
+        pairs = max((len(pairs) for pairs in menu.pairs), default=0)
+        at_once = min(sitting.concurrency // max(1, len(menu.goals)), pairs // _MOST_OF_A_GOAL)
+        self._shopper = Shopper(
+            menu,
+            learn,
+            sitting.ledger.relative_prices,
+            reviewers_per_pair=reviewers_per_pair,
+            most_under_way=max(1, at_once),
+            export_weight=export_weight if settings.complete_orders else float("inf"),
+            calls=settings.budget.calls,
+            seed=sitting.seed,
+        )
+        for vote in sitting.votes.values():
+            ask = menu.find(vote.goal_id, vote.judge, vote.first_id, vote.second_id)
+            if ask is not None and not vote.round:
+                self._shopper.chooser.record(ask, _outcome(vote))
+        if sitting.votes:
+            self._shopper.refit()
 
-        Args:
-            pairs: For each goal (k, 2): low and high result, in any codes, of the pairs that may be asked.
-            reviewers: As known so far, (r,).
-            link: How the human verdict follows the differences.
-            prices: (r,) of one vote of each reviewer, in any one currency; infinite: may not be asked.
-            seed: Of the order that is asked first.
-        """
-        self._pairs, self._prices = pairs, prices
-        self._sums = [np.zeros((2, len(p), len(prices))) for p in pairs]
-        self._readable = [np.zeros((2, len(p), len(prices))) for p in pairs]
-        self._asked = [np.zeros((2, len(p), len(prices)), dtype=bool) for p in pairs]
-        self._first = np.random.default_rng(seed).integers(0, 2, (len(pairs), len(prices)))
-        self._version = np.zeros(len(pairs), dtype=int)
-        self.learn(reviewers, link)
-
-    def learn(self, reviewers: Reviewers, link: Link) -> None:
-        """Take over newly fitted reviewers; the votes so far are weighed anew."""
-        self._reviewers, self._link = reviewers, link
-        codes = np.arange(len(self._prices))
-        self._variance = [reviewers.variance(codes, np.full(len(codes), m)) for m in (1.0, 2.0)]
-        information = reviewers.discrimination**2
-        self._one, self._two = (information / v for v in self._variance)
-        self._queue: list[tuple[float, int, int, Ask]] = []
-        self._prior: dict[bytes, Floats] = {}
-        for goal in range(len(self._pairs)):
-            self._push(goal)
-
-    def next(self, min_gain: float = 0.0) -> Ask | None:
-        """Return the vote that gains most per price; None where nothing gains more than `min_gain`."""
-        while self._queue:
-            value, goal, version, ask = self._queue[0]
-            if version == self._version[goal]:
-                return ask if -value > min_gain else None
-            heapq.heappop(self._queue)
+    def next(self) -> Ask | None:
+        """Return what to ask now, reserved; None: nothing, or nothing until an answer comes in."""
+        chooser = self._shopper.chooser
+        while self._purse.has_room(self._under_way.total(), int(chooser.n_lopsided.sum())):
+            ask = self._shopper.next(self._settings.min_gain)
+            if ask is None:
+                return None
+            kept = int(chooser.n_lopsided[ask.goal])
+            if self._purse.is_closed(self._menu.goals[ask.goal], self._under_way[ask.goal], kept):
+                chooser.close(ask.goal)
+                continue
+            chooser.reserve(ask)
+            self._under_way[ask.goal] += 1
+            return ask
         return None
 
-    def record(self, ask: Ask, outcome: float) -> None:
-        """Take in an answer: 1 where low won, -1 high, 0 tie, NaN unreadable (not asked for again)."""
-        order = int(ask.is_low_first)
-        self._asked[ask.goal][order, ask.pair, ask.reviewer] = True
-        side = 1.0 if ask.is_low_first else -1.0
-        if np.isfinite(outcome):
-            value = outcome - side * self._reviewers.first_bias[ask.reviewer]
-            self._sums[ask.goal][order, ask.pair, ask.reviewer] = value
-            self._readable[ask.goal][order, ask.pair, ask.reviewer] = 1.0
-        self._version[ask.goal] += 1
-        self._push(ask.goal)
+    def take_in(self, ask: Ask, votes: Sequence[Vote]) -> None:
+        """Record an answer; a call that failed is not made again in this run."""
+        self._under_way[ask.goal] -= 1
+        self._shopper.record(ask, _outcome(votes[0]) if votes else float("nan"))
 
-    def believe(self, goal: int) -> tuple[Floats, Floats]:
-        """Return mean (k,) and covariance (k, k) of the differences of one goal."""
-        counts = self._readable[goal].sum(axis=0)
-        precision = np.where(counts == 0, 0.0, np.where(counts == 1, self._one, self._two))
-        mean = self._sums[goal].sum(axis=0) / np.maximum(counts, 1.0)
-        pull = (precision * mean / self._reviewers.discrimination).sum(axis=1)
-        covariance: Floats = np.asarray(
-            np.linalg.inv(self._prior_precision(goal) + np.diag(precision.sum(axis=1))), dtype=np.float64
-        )
-        mean_difference: Floats = covariance @ pull
-        return mean_difference, covariance
 
-    def _prior_precision(self, goal: int) -> Floats:
-        pairs, t = self._pairs[goal], self._reviewers.transitivity
-        key = pairs.tobytes()
-        if key not in self._prior:
-            items, code = np.unique(pairs, return_inverse=True)
-            incidence = np.zeros((len(pairs), len(items)))
-            low, high = code.reshape(-1, 2).T
-            incidence[np.arange(len(pairs)), low] = 1.0
-            incidence[np.arange(len(pairs)), high] = -1.0
-            spread = t / 2.0 * incidence @ incidence.T + (1.0 - t) * np.eye(len(pairs))
-            self._prior[key] = np.asarray(np.linalg.inv(spread), dtype=np.float64)
-        return self._prior[key]
+def _outcome(vote: Vote) -> float:
+    """Return the verdict seen from the lesser id: 1, 0, -1, NaN where it can't be read."""
+    if vote.verdict is None:
+        return float("nan")
+    sign = 1.0 if vote.first_id < vote.second_id else -1.0
+    return {Verdict.FIRST: sign, Verdict.SECOND: -sign, Verdict.TIE: 0.0}[vote.verdict]
 
-    def _push(self, goal: int) -> None:
-        ask = self._best(goal)
-        if ask is not None:
-            heapq.heappush(self._queue, (-ask.gain, goal, int(self._version[goal]), ask))
 
-    def _best(self, goal: int) -> Ask | None:
-        """Return the most gainful vote of a goal: for each pair its most informative reviewer per price."""
-        mean, covariance = self.believe(goal)
-        counts = self._readable[goal].sum(axis=0)
-        offered = np.where(counts == 0, self._one, self._two - self._one) * ~self._asked[goal].all(axis=0)
-        reviewer = np.argmax(offered / self._prices, axis=1)
-        added = offered[np.arange(len(mean)), reviewer]
-        gain = self._gain(mean, covariance, added) / self._prices[reviewer]
-        gain[added <= 0] = -1.0
-        pair = int(np.argmax(gain))
-        if gain[pair] < 0:
-            return None
-        j = int(reviewer[pair])
-        asked = self._asked[goal][:, pair, j]
-        order = not asked[1] if asked.any() else self._first[goal, j]
-        return Ask(goal, pair, j, bool(order), float(gain[pair]))
+def buying_order(
+    votes: pd.DataFrame,
+    config: ReliablePeerRankConfig | None = None,
+    *,
+    seed: int = 0,
+    drop_own: bool = False,
+) -> Codes:
+    """Return the positions of the rows in the order in which their votes are bought.
 
-    def _gain(self, mean: Floats, covariance: Floats, added: Floats) -> Floats:
-        """Return (k,): expected rise of the number of pairs called right, by `added` precision on each."""
-        r, scale = self._link.correlation, self._link.scale
-        variance = np.diagonal(covariance)
-        moved = covariance**2 * (added / (1.0 + variance * added))
-        spread = np.sqrt(1.0 - r**2 + r**2 * np.maximum(variance[:, None] - moved, 0.0) / scale**2)
-        means = mean[:, None, None] + np.sqrt(moved)[:, :, None] * _NODES
-        after = ndtr(np.abs(means) * r / scale / spread[:, :, None]) @ _NODE_WEIGHTS
-        before = ndtr(np.abs(mean) * r / scale / np.sqrt(1.0 - r**2 + r**2 * variance / scale**2))
-        # By quadrature the two differ by its error even where nothing moves the decision.
-        gain: Floats = np.maximum(after - before[:, None], 0.0).sum(axis=0)
-        return gain
+    Judges answer from the record, one vote after another. What is worth nothing comes last.
+
+    Args:
+        votes: A frame with `VOTE_COLUMNS`.
+        config: Of the model that says what a vote would tell.
+        seed: Of all that is random.
+        drop_own: Whether votes on a judge's own work teach nothing; they are bought all the same.
+    """
+    settings, menu = config or ReliablePeerRankConfig(), recorded_menu(votes)
+    columns = ("goal_id", "judge", "first_id", "second_id")
+    rows = {menu.find(*key): i for i, key in enumerate(zip(*(votes[c] for c in columns), strict=True))}
+    first_low = votes["first_id"].to_numpy(dtype=object) < votes["second_id"].to_numpy(dtype=object)
+    outcome = votes["outcome"].to_numpy(dtype=float) * np.where(first_low, 1.0, -1.0)
+    bought: list[int] = []
+
+    def learn() -> Known:
+        return learn_reviewers(votes.iloc[bought], menu.judges, settings, drop_own=drop_own)
+
+    shopper = Shopper(menu, learn, lambda judges: [1.0] * len(judges), seed=seed)
+    while (ask := shopper.next(min_gain=-1.0)) is not None:
+        bought.append(rows[ask])
+        shopper.record(ask, outcome[bought[-1]])
+    left = np.setdiff1d(np.arange(len(votes)), bought)
+    return np.concatenate([np.asarray(bought, dtype=np.int64), np.random.default_rng(seed).permutation(left)])
+
+
+def buying_curve(
+    votes: pd.DataFrame,
+    figure: Callable[[pd.DataFrame], float],
+    *,
+    shares: Sequence[float] = SHARES,
+    seeds: Sequence[int] = range(5),
+    config: ReliablePeerRankConfig | None = None,
+    drop_own: bool = False,
+) -> pd.DataFrame:
+    """Return what a figure reaches with a share of the votes, bought where they tell most or at random.
+
+    Args:
+        votes: A frame with `VOTE_COLUMNS`: the recorded answers.
+        figure: Computes what is shown, such as an accuracy, from some of the votes.
+        shares: Of the votes.
+        seeds: Of the runs that are averaged.
+        config: See `buying_order`, as `drop_own`.
+        drop_own: Whether votes on a judge's own work teach nothing.
+
+    Returns:
+        One row per share: share, n_votes, bought, bought_sd, random, random_sd.
+    """
+    bought = [buying_order(votes, config, seed=seed, drop_own=drop_own) for seed in seeds]
+    drawn = [np.random.default_rng(seed).permutation(len(votes)) for seed in seeds]
+    rows = []
+    for share in shares:
+        n = round(share * len(votes))
+        reached = [[figure(votes.iloc[np.sort(order[:n])]) for order in orders] for orders in (bought, drawn)]
+        (a, b), (sd_a, sd_b) = np.mean(reached, axis=1), np.std(reached, axis=1)
+        rows.append((share, n, a, sd_a, b, sd_b))
+    return pd.DataFrame(rows, columns=["share", "n_votes", "bought", "bought_sd", "random", "random_sd"])

@@ -1,78 +1,197 @@
 """Ask the judges: ballots to votes, each saved the moment it is there.
 
 In: ballots and the agents that judge. Out: votes. A failed call leaves a row with its error and no vote, so
-that a resumed stage asks again; an unreadable reply leaves a vote without a verdict, never a tie.
+that a resumed stage asks again; an unreadable reply leaves votes without a verdict, never ties.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from camelx.errors import AgentError, JudgeParseError
 from camelx.progress import Progress, report
-from camelx.prompts import parse_verdict, review_messages
+from camelx.prompts import discussion_messages, listwise_messages, rating_messages, review_messages
+from camelx.ranking.reviewing.reading import read_reply
 from camelx.ranking.reviewing.schedule import Ballot
+from camelx.ranking.reviewing.spending import Ledger, Purse
 from camelx.schemas import Agent, Goal, Interaction, Message, Reply, Role, Stage, Verdict, Vote, stable_id
 
-SaveTurn = Callable[[Vote | None, Interaction], None]
-"""Stores a judge's turn, and the vote that it holds; there is none where the call failed."""
+SaveTurn = Callable[[Sequence[Vote], Interaction], None]
+"""Stores a judge's turn, and the votes that it holds; there are none where the call failed."""
 
 
-def vote_id(cycle_id: str, stage: Stage, ballot: Ballot) -> str:
-    """Return the id of the vote that answers the ballot."""
-    return stable_id("vote", cycle_id, stage, ballot.judge, ballot.first_id, ballot.second_id)
+def ballot_id(cycle_id: str, stage: Stage, ballot: Ballot) -> str:
+    """Return the id of a ballot: the judge's turn is addressed by it, and the votes."""
+    parts = (cycle_id, stage, ballot.judge)
+    if ballot.form == "pairwise" and not ballot.round:
+        return stable_id("vote", *parts, *ballot.shown)
+    return stable_id("ballot", *parts, ballot.form, ballot.round, *ballot.shown)
 
 
-async def collect_votes(
-    ballots: Sequence[Ballot],
-    *,
-    goals: Mapping[str, Goal],
-    results: Mapping[str, Interaction],
-    judges: Mapping[str, Agent],
-    cycle_id: str,
-    stage: Stage,
-    trace_id: str,
-    seed: int,
-    concurrency: int,
-    done: Mapping[str, Vote],
-    save: SaveTurn,
-) -> list[Vote]:
-    """Return the votes in the order of the ballots; a ballot whose call failed has none.
+def vote_ids(cycle_id: str, stage: Stage, ballot: Ballot) -> list[str]:
+    """Return the ids of the votes that answer the ballot, one for each of its pairs."""
+    identity = ballot_id(cycle_id, stage, ballot)
+    if ballot.form == "pairwise":
+        return [identity]
+    return [stable_id("vote", identity, *pair) for pair in ballot.pairs]
 
-    Args:
-        ballots: What to ask.
-        goals: Goals by id.
-        results: The compared results by id.
-        judges: Agents by name.
-        cycle_id: The cycle, as `stage` and `trace_id` written into every turn.
-        stage: The stage that asks.
-        trace_id: The trace of the cycle.
-        seed: With the vote's id it fixes the seed of its call.
-        concurrency: Most calls under way at once.
-        done: Votes by id that are there already; their judges are not asked again.
-        save: Called with each turn as soon as it is answered, from the event loop's thread.
 
-    Raises:
-        Exception: What `save` raised. The calls under way are cancelled.
+@dataclass
+class Sitting:
+    """The reviews of one stage: who may be asked about what, and what was answered already.
+
+    `ask` may be called from many coroutines at once; it never asks what is answered.
     """
-    sitting = _Sitting(goals, results, judges, cycle_id, stage, trace_id, seed, save, len(ballots))
-    sitting.votes = {i: done[i] for b in ballots if (i := vote_id(cycle_id, stage, b)) in done}
-    waiting = iter([b for b in ballots if vote_id(cycle_id, stage, b) not in sitting.votes])
-    sitting.n_answered = len(sitting.votes)
 
-    async def ask_the_next() -> None:
-        for ballot in waiting:
-            await sitting.ask(ballot)
+    goals: Mapping[str, Goal]
+    """By id, as the compared results and the judges by name."""
+    results: Mapping[str, Interaction]
+    judges: Mapping[str, Agent]
+    cycle_id: str
+    """Written into every turn, with `stage` and `trace_id`."""
+    stage: Stage
+    trace_id: str
+    seed: int
+    """With the ballot's id it fixes the seed of its call."""
+    concurrency: int
+    """Most calls under way at once."""
+    save: SaveTurn
+    """Called with each turn as soon as it is answered, from the event loop's thread."""
+    votes: dict[str, Vote] = field(default_factory=dict)
+    """By id; those that are there already are not asked for."""
+    turns: dict[str, Interaction] = field(default_factory=dict)
+    """The answered turns behind the votes, by id."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """Of all turns, those included that were there at the start."""
+    n_expected: int = 0
+    """Calls that the stage will take at most; for whoever draws a bar."""
 
-    await _all_done([ask_the_next() for _ in range(min(concurrency, len(ballots)))])
-    ids = (vote_id(cycle_id, stage, b) for b in ballots)
-    return [sitting.votes[i] for i in ids if i in sitting.votes]
+    def __post_init__(self) -> None:
+        self.turns = {i: turn for i, turn in self.turns.items() if turn.error is None}
+        for turn in self.turns.values():
+            self.ledger.enter(turn)
+
+    def answered(self, ballot: Ballot) -> list[Vote] | None:
+        """Return the votes that answer the ballot; None: it has to be asked."""
+        ids = vote_ids(self.cycle_id, self.stage, ballot)
+        return [self.votes[i] for i in ids] if all(i in self.votes for i in ids) else None
+
+    async def collect(self, ballots: Sequence[Ballot], purse: Purse | None = None) -> list[Vote]:
+        """Return the votes in the order of the ballots; a ballot whose call failed has none.
+
+        Args:
+            ballots: What to ask.
+            purse: Ask only what it has room for.
+
+        Raises:
+            Exception: What `save` raised. The calls under way are cancelled.
+        """
+        to_ask = [ballot for ballot in ballots if self.answered(ballot) is None]
+        self.n_expected = max(self.n_expected, self.ledger.calls + self.ledger.failed + len(to_ask))
+        waiting, under_way = iter(to_ask), Counter[str]()
+
+        async def ask_the_next() -> None:
+            for ballot in waiting:
+                if purse is None or purse.has_room_for(ballot.goal_id, under_way):
+                    under_way[ballot.goal_id] += 1
+                    await self.ask(ballot)
+                    under_way[ballot.goal_id] -= 1
+
+        await all_done([ask_the_next() for _ in range(min(self.concurrency, len(to_ask)))])
+        return [vote for ballot in ballots for vote in self.answered(ballot) or ()]
+
+    async def ask(self, ballot: Ballot) -> list[Vote]:
+        """Put a ballot to its judge, save what comes back, and return the votes; none: the call failed."""
+        if (known := self.answered(ballot)) is not None:
+            return known
+        judge, messages = self.judges[ballot.judge], self._messages(ballot)
+        seed = int(stable_id("seed", self.seed, ballot_id(self.cycle_id, self.stage, ballot))[:8], 16) >> 1
+        votes: list[Vote] = []
+        try:
+            reply = await judge.ask(messages, seed=seed)
+        except AgentError as e:
+            turn = self._turn(ballot, messages, Reply(text="", finish_reason=None, seed=seed), str(e))
+        else:
+            turn = self._turn(ballot, messages, reply)
+            votes = self._votes(ballot, turn)
+        self.save(votes, turn)
+        self.votes |= {vote.id: vote for vote in votes}
+        if votes:
+            self.turns[turn.id] = turn
+        self.ledger.enter(turn)
+        n_done = self.ledger.calls + self.ledger.failed
+        report(Progress(self.cycle_id, self.stage, n_done, max(n_done, self.n_expected), "votes"))
+        return votes
+
+    def _messages(self, ballot: Ballot) -> tuple[Message, ...]:
+        system, goal = self.judges[ballot.judge].system, self.goals[ballot.goal_id].text
+        texts = [self.results[i].completion for i in ballot.shown]
+        if ballot.form == "listwise":
+            return listwise_messages(system, goal, texts)
+        if ballot.form == "rating":
+            return rating_messages(system, goal, texts)
+        first, second = texts
+        if ballot.round:
+            own, other = ballot.replies
+            return discussion_messages(system, goal, first, second, own, other)
+        return review_messages(system, goal, first, second)
+
+    def _turn(
+        self, ballot: Ballot, messages: tuple[Message, ...], reply: Reply, error: str | None = None
+    ) -> Interaction:
+        judge = self.judges[ballot.judge]
+        return Interaction(
+            id=stable_id("interaction", ballot_id(self.cycle_id, self.stage, ballot)),
+            cycle_id=self.cycle_id,
+            stage=self.stage,
+            goal_id=ballot.goal_id,
+            agent=judge.name,
+            role=Role.PEER_REVIEWER,
+            model=judge.model,
+            adapter_version=judge.adapter_version,
+            messages=messages,
+            completion=reply.text,
+            finish_reason=reply.finish_reason,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            latency_s=reply.latency_s,
+            seed=reply.seed,
+            error=error,
+            trace_id=self.trace_id,
+        )
+
+    def _votes(self, ballot: Ballot, turn: Interaction) -> list[Vote]:
+        """Return one vote for each pair; a reply that can't be read gives votes without a verdict."""
+        verdicts: Sequence[Verdict | None] = [None] * len(ballot.pairs)
+        error: str | None = None
+        try:
+            verdicts = read_reply(ballot.form, turn.completion, len(ballot.shown))
+        except JudgeParseError as e:
+            error = str(e)
+        ids = vote_ids(self.cycle_id, self.stage, ballot)
+        return [
+            Vote(
+                id=i,
+                cycle_id=self.cycle_id,
+                goal_id=ballot.goal_id,
+                judge=ballot.judge,
+                first_id=first,
+                second_id=second,
+                verdict=verdict,
+                error=error,
+                form=ballot.form,
+                round=ballot.round,
+                interaction_id=turn.id,
+            )
+            for i, (first, second), verdict in zip(ids, ballot.pairs, verdicts, strict=True)
+        ]
 
 
-async def _all_done(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def all_done(work: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Wait for all; at the first exception cancel the rest. A TaskGroup would hide it inside of a group."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     try:
@@ -100,106 +219,16 @@ def check_unreadable(votes: Sequence[Vote], max_rate: float) -> None:
         )
 
 
-def check_answered(n_votes: int, n_ballots: int, max_failure_rate: float) -> None:
+def check_answered(ledger: Ledger, max_failure_rate: float) -> None:
     """Refuse a sitting of which too many calls failed.
 
     Raises:
-        AgentError: The share of ballots without a vote is above `max_failure_rate`.
+        AgentError: The share of calls without an answer is above `max_failure_rate`.
     """
-    n_failed = n_ballots - n_votes
-    if n_ballots and n_failed / n_ballots > max_failure_rate:
+    n = ledger.calls + ledger.failed
+    if n and ledger.failed / n > max_failure_rate:
         raise AgentError(
-            f"{n_failed} of {n_ballots} reviews failed ({n_failed / n_ballots:.0%}, "
-            f"generation.max_failure_rate is {max_failure_rate:.0%}); the reviewers' turns say why. Resume "
-            "the cycle to ask these again",
+            f"{ledger.failed} of {n} reviews failed ({ledger.failed / n:.0%}, generation.max_failure_rate is "
+            f"{max_failure_rate:.0%}); the reviewers' turns say why. Resume the cycle to ask these again",
             retryable=True,
-        )
-
-
-@dataclass
-class _Sitting:
-    """What all ballots of one call of `collect_votes` share."""
-
-    goals: Mapping[str, Goal]
-    results: Mapping[str, Interaction]
-    judges: Mapping[str, Agent]
-    cycle_id: str
-    stage: Stage
-    trace_id: str
-    seed: int
-    save: SaveTurn
-    n_ballots: int
-    votes: dict[str, Vote] = field(default_factory=dict)
-    n_answered: int = 0
-
-    async def ask(self, ballot: Ballot) -> None:
-        """Put one ballot to its judge and save what comes back."""
-        judge = self.judges[ballot.judge]
-        messages = review_messages(
-            judge.system,
-            self.goals[ballot.goal_id].text,
-            self.results[ballot.first_id].completion,
-            self.results[ballot.second_id].completion,
-        )
-        identity = vote_id(self.cycle_id, self.stage, ballot)
-        seed = int(stable_id("seed", self.seed, identity)[:8], 16) >> 1
-        try:
-            reply = await judge.ask(messages, seed=seed)
-        except AgentError as e:
-            self.save(None, self._turn(ballot, judge, messages, seed, error=str(e)))
-        else:
-            turn = self._turn(ballot, judge, messages, seed, reply)
-            vote = self._vote(identity, ballot, turn)
-            self.save(vote, turn)
-            self.votes[identity] = vote
-        self.n_answered += 1
-        report(Progress(self.cycle_id, self.stage, self.n_answered, self.n_ballots, "votes"))
-
-    def _turn(
-        self,
-        ballot: Ballot,
-        judge: Agent,
-        messages: tuple[Message, ...],
-        seed: int,
-        reply: Reply | None = None,
-        error: str | None = None,
-    ) -> Interaction:
-        answer = reply or Reply(text="", finish_reason=None, seed=seed)
-        return Interaction(
-            id=stable_id("interaction", vote_id(self.cycle_id, self.stage, ballot)),
-            cycle_id=self.cycle_id,
-            stage=self.stage,
-            goal_id=ballot.goal_id,
-            agent=judge.name,
-            role=Role.PEER_REVIEWER,
-            model=judge.model,
-            adapter_version=judge.adapter_version,
-            messages=messages,
-            completion=answer.text,
-            finish_reason=answer.finish_reason,
-            prompt_tokens=answer.prompt_tokens,
-            completion_tokens=answer.completion_tokens,
-            latency_s=answer.latency_s,
-            seed=answer.seed,
-            error=error,
-            trace_id=self.trace_id,
-        )
-
-    def _vote(self, identity: str, ballot: Ballot, turn: Interaction) -> Vote:
-        verdict: Verdict | None = None
-        error: str | None = None
-        try:
-            verdict = parse_verdict(turn.completion)
-        except JudgeParseError as e:
-            error = str(e)
-        return Vote(
-            id=identity,
-            cycle_id=self.cycle_id,
-            goal_id=ballot.goal_id,
-            judge=ballot.judge,
-            first_id=ballot.first_id,
-            second_id=ballot.second_id,
-            verdict=verdict,
-            error=error,
-            interaction_id=turn.id,
         )

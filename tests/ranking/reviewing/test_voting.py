@@ -9,7 +9,8 @@ import pytest
 
 from camelx.errors import AgentError, StorageError
 from camelx.progress import listening
-from camelx.ranking import Ballot, check_answered, check_unreadable, collect_votes, vote_id
+from camelx.ranking import Ballot, Sitting, check_answered, check_unreadable
+from camelx.ranking.reviewing.voting import vote_ids
 from camelx.schemas import Goal, Interaction, Reply, Role, Stage, Verdict
 
 GOAL = Goal.new("What is 2 + 2?")
@@ -26,7 +27,7 @@ RESULTS = {
     )
     for i in ("x", "y", "z")
 }
-BALLOTS = [Ballot(GOAL.id, "rex", a, b) for a, b in (("x", "y"), ("y", "x"), ("x", "z"), ("z", "x"))]
+BALLOTS = [Ballot(GOAL.id, "rex", pair) for pair in (("x", "y"), ("y", "x"), ("x", "z"), ("z", "x"))]
 
 
 @dataclass
@@ -61,10 +62,8 @@ class Judge:
         )
 
 
-async def sit(judge, *, done=(), concurrency=8, ballots=BALLOTS, save=None):
-    saved = []
-    votes = await collect_votes(
-        ballots,
+def sitting(judge, saved, *, done=(), concurrency=8, save=None):
+    return Sitting(
         goals={GOAL.id: GOAL},
         results=RESULTS,
         judges={"rex": judge},
@@ -73,16 +72,21 @@ async def sit(judge, *, done=(), concurrency=8, ballots=BALLOTS, save=None):
         trace_id="t",
         seed=7,
         concurrency=concurrency,
-        done={v.id: v for v in done},
-        save=save or (lambda vote, turn: saved.append((vote, turn))),
+        votes={v.id: v for v in done},
+        save=save or (lambda votes, turn: saved.append((votes, turn))),
     )
+
+
+async def sit(judge, *, ballots=BALLOTS, **options):
+    saved = []
+    votes = await sitting(judge, saved, **options).collect(ballots)
     return votes, saved
 
 
 async def test_votes_come_in_the_order_of_the_ballots_each_with_its_turn():
     votes, saved = await sit(Judge())
     assert [v.verdict for v in votes] == [Verdict.FIRST, Verdict.SECOND] * 2
-    assert [v.id for v in votes] == [vote_id("c", Stage.RANK, b) for b in BALLOTS]
+    assert [v.id for v in votes] == [i for b in BALLOTS for i in vote_ids("c", Stage.RANK, b)]
     turns = {turn.id: turn for _, turn in saved}
     assert all(turns[v.interaction_id].role == Role.PEER_REVIEWER for v in votes)
     assert all(turns[v.interaction_id].messages[-1].content.startswith(f"Goal: {GOAL.text}") for v in votes)
@@ -99,23 +103,25 @@ async def test_an_unreadable_reply_is_a_vote_without_verdict_and_keeps_the_reply
     votes, saved = await sit(Judge(mumbles_on="z"))
     assert [v.verdict for v in votes] == [Verdict.FIRST, Verdict.SECOND, None, None]
     assert "Verdict" in votes[2].error
-    assert {turn.completion for vote, turn in saved if vote.verdict is None} == {"hard to say"}
+    assert {turn.completion for (vote,), turn in saved if vote.verdict is None} == {"hard to say"}
     with pytest.raises(AgentError, match="2 of 4 verdicts can't be read"):
         check_unreadable(votes, 0.4)
     check_unreadable(votes, 0.5)
 
 
 async def test_a_failed_call_leaves_its_row_and_no_vote_and_is_asked_again():
-    votes, saved = await sit(Judge(fails_on="z"))
+    saved = []
+    first = sitting(Judge(fails_on="z"), saved)
+    votes = await first.collect(BALLOTS)
     assert len(votes) == 2
-    assert [(vote, turn.error) for vote, turn in saved if turn.error] == [(None, "server said 500")] * 2
+    assert [(said, turn.error) for said, turn in saved if turn.error] == [([], "server said 500")] * 2
     with pytest.raises(AgentError, match="2 of 4 reviews failed"):
-        check_answered(len(votes), len(BALLOTS), 0.1)
+        check_answered(first.ledger, 0.1)
     judge = Judge()
-    again, _ = await sit(judge, done=votes)
-    assert len(again) == 4
+    second = sitting(judge, saved, done=votes)
+    assert len(await second.collect(BALLOTS)) == 4
     assert len(judge.asked) == 2
-    check_answered(len(again), len(BALLOTS), 0.0)
+    check_answered(second.ledger, 0.0)
 
 
 async def test_what_is_done_is_not_asked_again():
@@ -126,7 +132,7 @@ async def test_what_is_done_is_not_asked_again():
 
 
 async def test_what_saving_raises_comes_out_as_it_is_and_nobody_is_asked_on():
-    def full(vote, turn):
+    def full(votes, turn):
         raise StorageError("the disk is full")
 
     judge = Judge()

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from camelx.errors import ConfigError
 from camelx.ranking.benchmark import benchmark_rankings
 
-REAL_DATA = Path(os.environ.get("CAMELX_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+REAL_DATA = Path(os.environ.get("CAMELX_REAL_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 needs_data = pytest.mark.skipif(
     not REAL_DATA.is_dir(), reason=f"no real data at {REAL_DATA}; set CAMELX_REAL_DATA"
@@ -20,7 +19,7 @@ needs_data = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def figures():
-    return benchmark_rankings(REAL_DATA)
+    return benchmark_rankings(REAL_DATA, draws=0, seeds=0, only=["prd_vicuna80", "llmbar_dev/Vanilla*"])
 
 
 @needs_data
@@ -84,6 +83,55 @@ def test_the_figures_are_json(figures):
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
 
-def test_missing_data_say_where_they_are_expected(tmp_path):
-    with pytest.raises(ConfigError, match="CAMELX_REAL_DATA"):
-        benchmark_rankings(tmp_path)
+@needs_data
+@pytest.mark.parametrize(
+    ("ranker", "accuracy", "precision", "ece", "hard"),
+    [
+        ("reliable_peer_rank", 0.6975, 0.8963, 0.014, 0.525),
+        ("reliable_peer_rank:authors", 0.71375, 0.9008, 0.026, 0.575),
+    ],
+)
+def test_the_reliable_ranker_keeps_its_figures(figures, ranker, accuracy, precision, ece, hard):
+    row = figures["prd_vicuna80"][ranker]
+    assert row["accuracy"] == accuracy
+    assert round(row["precision_at_50"], 4) == precision
+    assert round(row["ece"], 3) == ece
+    assert row["subtasks"]["gpt-3.5 vs vicuna"]["accuracy"] == hard
+    assert row["near_equal_length_n"] == 2 * 87
+    assert row["conflicts"] == []
+
+
+@needs_data
+def test_the_difference_from_plain_pooled_votes_is_on_the_same_pairs(figures):
+    table = figures["prd_vicuna80"]
+    against = table["reliable_peer_rank"]["against"]["pooled_majority"]
+    pooled = table["pooled_majority"]["accuracy"]
+    assert against["difference"] == pytest.approx(table["reliable_peer_rank"]["accuracy"] - pooled)
+    assert against["difference_low"] > 0
+
+
+@needs_data
+@pytest.mark.parametrize("strategy", ["Vanilla", "Vanilla_NoRules"])
+def test_a_panel_without_labels_names_its_conflict_where_it_is_wrong(figures, strategy):
+    adversarial = figures[f"llmbar_dev/{strategy}/adversarial_neighbor"]["reliable_peer_rank"]
+    natural = figures[f"llmbar_dev/{strategy}/natural"]["reliable_peer_rank"]
+    assert adversarial["is_verified"] is False
+    assert any(sentence.startswith("GPT-4 ") for sentence in adversarial["conflicts"])
+    assert natural["conflicts"] == []
+
+
+@needs_data
+@pytest.mark.parametrize("strategy", ["Vanilla", "Vanilla_NoRules"])
+def test_twenty_labels_reach_the_best_single_judge(strategy):
+    name = f"llmbar_dev/{strategy}/adversarial_neighbor"
+    row = benchmark_rankings(REAL_DATA, draws=5, only=[name])[name]["reliable_peer_rank:20_labels"]
+    assert row["accuracy"] >= row["best_single_judge"]
+    assert row["is_verified"] is True
+
+
+@needs_data
+def test_half_of_the_votes_are_worth_nearly_all_of_them():
+    table = benchmark_rankings(REAL_DATA, seeds=1, only=["prd_vicuna80"])["prd_vicuna80"]
+    curve = table["reliable_peer_rank"]["buying_curve"]
+    assert curve["0.5"]["bought"] > curve["1"]["bought"] - 0.015
+    assert curve["0.3"]["bought"] > curve["0.3"]["random"]

@@ -1,0 +1,511 @@
+"""A cycle is judged once more from its stored replies, and every pair of it can be explained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterable
+from itertools import combinations, permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from camelx import config, ranking, stages
+from camelx.cli.app import app
+from camelx.cycles import open_cycle, open_store
+from camelx.errors import CamelxError, ConfigError, DataValidationError, OrchestrationError
+from camelx.explaining import Explanation, explain_pair
+from camelx.export import read_pairs
+from camelx.imports import import_rounds
+from camelx.replaying import replay_cycle
+from camelx.schemas import (
+    Annotation,
+    Goal,
+    Interaction,
+    PreferencePair,
+    Role,
+    Split,
+    Stage,
+    Verdict,
+    stable_id,
+)
+from camelx.summary import cycle_summary
+
+from .conftest import CountingServer, counting_server, write_config
+
+_OTHER = {"ranking.ranker.kind": "bradley_terry"}
+
+
+def camelx(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def ranked_cycle(config_path: Path, *names: Stage) -> str:
+    """A cycle of which these stages have run."""
+    cycle_id = open_cycle(str(config_path))
+    for name in names:
+        stages.BY_NAME[name](cycle_id)
+    return cycle_id
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """The folder of a cycle that came as far as its pairs; its model server is gone."""
+    folder = tmp_path_factory.mktemp("played")
+    with pytest.MonkeyPatch.context() as patch, counting_server() as server:
+        patch.setenv("CAMELX_ROOT", str(folder))
+        config.settings.cache_clear()
+        ranked_cycle(write_config(folder, server, tiny_base), Stage.GENERATE, Stage.RANK, Stage.EXPORT)
+    config.settings.cache_clear()
+    return folder
+
+
+@pytest.fixture
+def exported(root: Path, played: Path) -> str:
+    """The id of that cycle, in a folder of its own."""
+    shutil.copytree(played / "data", root / "data")
+    return "c1"
+
+
+def change(root: Path, statement: str, *values: object) -> None:
+    """Change the database behind camelx's back."""
+    with sqlite3.connect(root / "data" / "camelx.db") as database:
+        assert database.execute(statement, values).rowcount == 1
+
+
+def pairs_of(root: Path, cycle_id: str) -> list[PreferencePair]:
+    return read_pairs(root / "data" / cycle_id / "pairs.parquet")
+
+
+def judge(pairs: Iterable[tuple[str, str]], who: str = "ann", **fields: Any) -> list[Annotation]:
+    """Store a person's judgement on each of these pairs of results: the second is better."""
+    with open_store() as store:
+        rows = store.interactions_by_id(i for pair in pairs for i in pair)
+        made = [
+            Annotation(
+                id=stable_id("annotation", first, second, who),
+                goal_id=rows[first].goal_id,
+                first_id=first,
+                second_id=second,
+                annotator=who,
+                **{"verdict": Verdict.SECOND, **fields},
+            )
+            for first, second in pairs
+        ]
+        store.save_annotations(made)
+    return made
+
+
+def siblings(cycle_id: str) -> list[tuple[str, str]]:
+    """One pair of executions of one proposal for each goal, the one that the reviewers prefer first."""
+    found: dict[str, tuple[str, str]] = {}
+    with open_store() as store:
+        rows = {row.id: row for row in store.interactions(cycle_id, Stage.GENERATE, Role.EXECUTOR)}
+        for c in store.comparisons(cycle_id):
+            if c.role is Role.EXECUTOR and rows[c.first_id].parent_id == rows[c.second_id].parent_id:
+                pair = (c.first_id, c.second_id)
+                found[c.goal_id] = pair if c.probability > 0.5 else pair[::-1]
+    return [found[goal_id] for goal_id in sorted(found)]
+
+
+def test_a_cycle_comes_out_of_its_replies_byte_for_byte_without_a_model(root: Path, exported: str) -> None:
+    found = replay_cycle(exported)
+    assert found.identical
+    assert found.faithful
+    with open_store() as store:
+        votes = store.votes(exported)
+        assert found.rankings.n == found.rankings.n_stored == len(store.rankings(exported)) > 0
+        assert found.comparisons.n == found.comparisons.n_stored == len(store.comparisons(exported)) > 0
+    assert (found.replies.n_votes, found.replies.n_turns, found.replies.n_without) == (len(votes),) * 2 + (0,)
+    assert [Path(file.path).name for file in found.files] == ["pairs.parquet", "pairs.jsonl"]
+    assert all(file.sha256 == file.stored_sha256 == file.reported_sha256 for file in found.files)
+    assert len(found.changes.kept) == found.n_pairs == len(pairs_of(root, exported)) > 0
+    assert not found.changes.gained + found.changes.lost + found.changes.flipped
+
+    shown = camelx("replay", exported)
+    assert shown.exit_code == 0, shown.output
+    assert "identical" in shown.stdout.splitlines()
+    assert json.loads(camelx("replay", exported, "--json").stdout) == json.loads(found.model_dump_json())
+
+
+@pytest.mark.parametrize(
+    ("settings", "form"),
+    [
+        ({"form": "listwise", "list_size": 3}, "listwise"),
+        ({"form": "rating", "list_size": 4}, "rating"),
+        ({"buying": {"budget": {"calls_per_goal": 4}}}, "pairwise"),
+        ({"discussion": {}, "reviewers_per_pair": 2}, "pairwise"),
+    ],
+)
+def test_every_way_of_asking_is_replayed_and_explained(
+    root: Path, counted: CountingServer, counted_config: Path, settings: dict[str, Any], form: str
+) -> None:
+    counted.is_erratic = True
+    overrides = {f"ranking.{key}": value for key, value in settings.items()}
+    cycle_id = open_cycle(str(counted_config), overrides=overrides | {"export.min_weight": 0.0})
+    for stage in (stages.generate_interactions, stages.mutual_rank, stages.export_preference_pairs):
+        report = stage(cycle_id)
+    with open_store() as store:
+        votes = store.votes(cycle_id)
+        spent = store.stage_reports(cycle_id)[Stage.RANK].details["spent"]
+    assert {vote.form for vote in votes} == {form}
+    assert ("discussion" in settings) == any(vote.round for vote in votes)
+    found = replay_cycle(cycle_id)
+    assert found.identical
+    assert (found.replies.n_votes, found.replies.n_turns) == (len(votes), spent["calls"])
+    pairs = pairs_of(root, cycle_id)
+    assert len(pairs) == report.counts["pairs"] > 0
+    explained = explain_pair(pairs[0].id)
+    assert {vote.vote_id for vote in explained.votes if vote.is_counted} == set(pairs[0].vote_ids)
+    for vote in explained.votes:
+        assert f"<result_{vote.first_letter.lower()}>" in vote.prompt[-1].content
+        with open_store() as store:
+            text = store.interactions_by_id([vote.first_id])[vote.first_id].completion
+        assert f"<result_{vote.first_letter.lower()}>\n{text}\n" in vote.prompt[-1].content
+
+
+def test_a_replay_takes_the_judgements_that_were_used_whatever_people_did_since(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    cycle_id = ranked_cycle(counted_config, Stage.GENERATE, Stage.RANK)
+    kept, changed, gone, later = siblings(cycle_id)[:4]
+    used = judge([kept, changed, gone])
+    report = stages.export_preference_pairs(cycle_id)
+    assert report.counts["human"] == 3
+    assert report.details["annotations"]["n"] == 3
+    assert replay_cycle(cycle_id).annotations.n_used == 3
+
+    judge([changed], verdict=Verdict.FIRST)
+    judge([later])
+    change(root, "delete from annotations where id = ?", used[2].id)
+    found = replay_cycle(cycle_id)
+    assert found.identical
+    people = found.annotations
+    assert (people.n_used, people.n_changed, people.n_taken_back, people.n_new) == (3, 1, 1, 1)
+    said = camelx("replay", cycle_id).stdout
+    assert "1 changed, 1 taken back: only the copies are left, 1 new" in said
+
+    # What is new counts when the stage runs again, and for the reviewers of the next cycle.
+    assert open_cycle("unused", cycle_id=cycle_id, from_stage=Stage.RANK) == cycle_id
+    assert stages.mutual_rank(cycle_id).details["annotations"]["n"] == 3
+    assert stages.export_preference_pairs(cycle_id).counts["human"] == 3
+    following = ranked_cycle(counted_config, Stage.GENERATE, Stage.RANK)
+    with open_store() as store:
+        ranked = store.stage_reports(following)[Stage.RANK].details
+    assert ranked["panel"]["verified"] is True
+    assert ranked["panel"]["n_labelled"] == 3
+    assert ranked["annotations"]["n"] == 3
+    stages.export_preference_pairs(following)
+    change(root, "update annotations set verdict = 'tie' where id = ?", used[0].id)
+    assert replay_cycle(following).identical
+
+
+def test_copies_that_were_tampered_with_are_not_taken_for_what_people_said(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    cycle_id = ranked_cycle(counted_config, Stage.GENERATE, Stage.RANK)
+    (used,) = judge(siblings(cycle_id)[:1])
+    stages.export_preference_pairs(cycle_id)
+    forged = used.model_copy(update={"verdict": Verdict.FIRST}).model_dump_json()
+    change(root, "update used_annotations set annotation = ?", forged)
+    found = replay_cycle(cycle_id)
+    assert not found.annotations.is_intact
+    assert not found.faithful
+    assert "NOT those that the stages reported" in camelx("replay", cycle_id).stdout
+
+
+def test_another_ranker_makes_other_pairs_and_says_which(root: Path, exported: str) -> None:
+    before = (root / "data" / exported / "pairs.parquet").read_bytes()
+    found = replay_cycle(exported, overrides=_OTHER)
+    assert found.faithful
+    assert not found.identical
+    assert found.rankings.n_different == found.rankings.n
+    assert found.rankings.largest_difference > 0
+    assert found.changes.n_reweighted > 0
+
+    shown = camelx(
+        "replay", exported, "--set", "ranking.ranker.kind=bradley_terry", "--set", "export.min_weight=0.99",
+        "--out", str(root / "other"),
+    )  # fmt: skip
+    assert shown.exit_code == 0, "differences that were asked for are no failure"
+    assert "ranking.ranker.kind = bradley_terry, export.min_weight = 0.99" in shown.stdout
+    assert " lost" in shown.stdout
+    made = read_pairs(root / "other" / "pairs.parquet")
+    assert {pair.ranker for pair in made} <= {"bradley_terry"}
+    assert len(made) < len(pairs_of(root, exported))
+    assert (root / "data" / exported / "pairs.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"goals.n": 3}, "changes nothing in a replay"),
+        ({"ranking.form": "listwise"}, "changes nothing in a replay"),
+        ({"ranking.ranker.prior": 3}, "unknown key"),
+        ({"export.min_weight": 3}, "export.min_weight"),
+    ],
+)
+def test_an_override_that_can_change_nothing_is_refused(
+    exported: str, overrides: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        replay_cycle(exported, overrides=overrides)
+
+
+def test_a_reply_that_was_tampered_with_is_found(root: Path, exported: str) -> None:
+    with open_store() as store:
+        vote = next(v for v in store.votes(exported) if v.verdict is Verdict.FIRST)
+    change(root, "update interactions set completion = 'Verdict: B' where id = ?", vote.interaction_id)
+    found = replay_cycle(exported)
+    (misread,) = found.replies.misread
+    assert (misread.vote_id, misread.judge) == (vote.id, vote.judge)
+    assert (misread.stored, misread.read) == (Verdict.FIRST, Verdict.SECOND)
+    assert not found.identical
+    shown = camelx("replay", exported)
+    assert shown.exit_code == 10
+    assert f"vote {vote.id} of {vote.judge}: stored first, its reply says second" in shown.stdout
+    assert shown.stdout.splitlines()[-1] == "DIFFERENT"
+    assert camelx("replay", exported, "--set", "export.min_weight=0.4").exit_code == 10
+
+    change(root, "update interactions set completion = 'who knows' where id = ?", vote.interaction_id)
+    assert replay_cycle(exported).replies.misread[0].read is None
+
+
+def test_a_verdict_a_row_or_a_file_that_was_tampered_with_is_found(root: Path, exported: str) -> None:
+    (root / "data" / exported / "pairs.jsonl").write_text("{}\n")
+    found = replay_cycle(exported)
+    assert found.faithful
+    assert [file.identical for file in found.files] == [True, False]
+    (root / "data" / exported / "pairs.parquet").unlink()
+    assert "the cycle's file is not there" in camelx("replay", exported).stdout
+    with open_store() as store:
+        one = store.rankings(exported)[0]
+        vote = next(v for v in store.votes(exported) if v.verdict is Verdict.SECOND)
+    change(root, "update rankings set score = score + 1 where interaction_id = ?", one.interaction_id)
+    found = replay_cycle(exported)
+    assert (found.rankings.n_different, found.rankings.largest_difference) == (1, pytest.approx(1.0))
+    change(root, "update votes set verdict = null where id = ?", vote.id)
+    (misread,) = replay_cycle(exported).replies.misread
+    assert (misread.stored, misread.read) == (None, Verdict.SECOND)
+
+
+def test_imported_votes_have_no_reply_and_are_taken_as_they_are(root: Path, counted_config: Path) -> None:
+    def said(judge: str, first: str, second: str) -> dict[str, Any]:
+        return {"judge": judge, "first": first, "second": second, "winner": max(first, second)}
+
+    names = ("ann", "bob", "cid")
+    rounds = [
+        {
+            "goal": f"Describe number {i}.",
+            "outputs": {"ann": f"It is {i}.", "bob": f"The number {i}.", "cid": f"{i} is a number"},
+            "votes": [said(judge, *pair) for judge in names for pair in permutations(names, 2)],
+            "human": [{"a": "ann", "b": "cid", "votes": [1, 1, -1]}],
+        }
+        for i in range(6)
+    ]
+    path = root / "rounds.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rounds))
+    cycle_id, read = import_rounds(path, counted_config)
+    assert not read.broken
+    ranked = stages.mutual_rank(cycle_id)
+    assert ranked.details["panel"] | {"conflicts": []} == {"verified": True, "n_labelled": 6, "conflicts": []}
+    assert ranked.details["spent"] == {}
+    assert stages.export_preference_pairs(cycle_id).counts["human"] == 6
+    found = replay_cycle(cycle_id)
+    assert found.identical
+    assert (found.replies.n_turns, found.replies.n_votes, found.replies.n_without) == (0, 0, 6 * 18)
+    assert "108 votes were imported without a reply" in camelx("replay", cycle_id).stdout
+    pair = pairs_of(root, cycle_id)[0]
+    assert "imported: there is no prompt and no reply" in camelx("explain", pair.id).stdout
+
+
+def test_reviewers_who_collapsed_stop_the_cycle_with_a_report(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    counted.always = "Verdict: A"
+    cycle_id = open_cycle(str(counted_config), overrides={"ranking.limits.min_votes": 5})
+    stages.generate_interactions(cycle_id)
+    stages.mutual_rank(cycle_id)
+    with pytest.raises(DataValidationError, match="reviewer 'proposer-1'") as raised:
+        stages.export_preference_pairs(cycle_id)
+    assert set(raised.value.failed_rules) == {"max_flip_rate", "max_same_answer"}
+    assert raised.value.report_path == root / "data" / cycle_id / "panel.html"
+    assert "proposer-1" in raised.value.report_path.read_text()
+    assert "panel.html" in cycle_summary(cycle_id).markdown()
+    found = replay_cycle(cycle_id)
+    assert found.identical, "its rankings are there, its pairs were never handed on"
+    assert found.files == ()
+
+
+def test_a_cycle_without_rankings_can_not_be_replayed(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    cycle_id = open_cycle(str(counted_config))
+    with pytest.raises(OrchestrationError, match="has no rankings to replay"):
+        replay_cycle(cycle_id)
+    with pytest.raises(CamelxError, match="no cycle 'c9'"):
+        replay_cycle("c9")
+
+
+def test_a_pair_is_explained_by_its_votes_and_by_people(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    cycle_id = ranked_cycle(counted_config, Stage.GENERATE, Stage.RANK)
+    (better, worse) = siblings(cycle_id)[0]
+    judge([(worse, better)], rationale="It is greater.", rating=4)
+    stages.export_preference_pairs(cycle_id)
+    pair = next(p for p in pairs_of(root, cycle_id) if p.source == "human")
+    found = explain_pair(pair.id[:12])
+    assert found == explain_pair(pair.id, cycle_id=cycle_id)
+    assert found.pair == pair
+    assert (found.chosen.interaction_id, found.rejected.interaction_id) == (better, worse)
+    assert found.probability is not None
+    assert found.probability > 0.5
+    assert found.n_orders == 2
+    with open_store() as store:
+        stored = {vote.id: vote for vote in store.votes(cycle_id)}
+        turns = {row.id: row for row in store.interactions(cycle_id, Stage.RANK)}
+        weights = {
+            row["judge"]: row["weight"] for row in store.stage_reports(cycle_id)[Stage.RANK].details["judges"]
+        }
+    assert {vote.vote_id for vote in found.votes if vote.is_counted} == set(pair.vote_ids)
+    for vote in found.votes:
+        turn = turns[vote.interaction_id or ""]
+        assert vote.favours == "chosen"
+        assert vote.verdict is stored[vote.vote_id].verdict
+        assert (vote.reply, vote.seed, vote.prompt) == (turn.completion, turn.seed, turn.messages)
+        assert vote.weight == pytest.approx(weights[vote.judge])
+    (said,) = found.annotations
+    assert (said.favours, said.state, said.annotation.rationale) == ("chosen", "used", "It is greater.")
+
+    page = camelx("explain", pair.id).stdout
+    for word in (pair.chosen, pair.rejected, found.goal.text, "Verdict:", "It is greater.", "none yet"):
+        assert word in page
+    assert Explanation.model_validate_json(camelx("explain", pair.id, "--json").stdout) == found
+
+
+def test_a_proposals_pair_is_explained_by_the_votes_on_its_executions(root: Path, exported: str) -> None:
+    pair = next(p for p in pairs_of(root, exported) if p.role is Role.PROPOSER)
+    found = explain_pair(pair.id)
+    counted = [vote for vote in found.votes if vote.is_counted]
+    assert {vote.vote_id for vote in counted} == set(pair.vote_ids)
+    assert {vote.first_side for vote in counted} == {"chosen", "rejected"}
+    assert pair.chosen_id not in {vote.first_id for vote in counted}
+
+
+def test_a_pair_names_the_adapters_that_were_trained_on_it(root: Path, exported: str) -> None:
+    from camelx.schemas import Cycle, CycleStatus, StageReport
+
+    def register(cycle_id: str, version: int) -> StageReport:
+        details = {"name": "tiny", "version": version, "promoted": version == 1}
+        return StageReport(
+            cycle_id=cycle_id, stage=Stage.REGISTER, status=CycleStatus.COMPLETED, details=details
+        )
+
+    with open_store() as store:
+        store.save_stage_report(register(exported, 1))
+        for number, parent in ((2, 1), (3, None), (4, 2)):
+            store.add_cycle(
+                Cycle(id=f"c{number}", number=number, config={}, trace_id="t", parent_version=parent)
+            )
+            store.save_stage_report(register(f"c{number}", number))
+    found = explain_pair(pairs_of(root, exported)[0].id)
+    assert [(a.label, a.is_direct, a.is_promoted) for a in found.adapters] == [
+        ("tiny/1", True, True),
+        ("tiny/2", False, False),
+        ("tiny/4", False, False),
+    ]
+
+
+def test_an_id_that_fits_no_pair_or_several_is_answered_with_what_to_do(root: Path, exported: str) -> None:
+    with pytest.raises(ConfigError, match=r"no pair of any of 1 cycles .* begins with 'zz'; the field `id`"):
+        explain_pair("zz")
+    with pytest.raises(ConfigError, match="no pair of cycle c1"):
+        explain_pair("", cycle_id=exported)
+    ids = sorted(pair.id for pair in pairs_of(root, exported))
+    digit = next(d for d in "0123456789abcdef" if sum(i.startswith(d) for i in ids) > 1)
+    done = camelx("explain", digit)
+    assert done.exit_code == 2
+    assert "give more digits" in done.stderr
+    assert next(i for i in ids if i.startswith(digit)) in done.stderr
+
+
+_HOSTILE = (
+    "\x1b[2J\x1b]0;owned\x07 [bold red]fake[/] \u202egnp.exe\r\u2028Chosen: me\x9b31m\nVotes (99 counted)"
+)
+
+
+def test_hostile_texts_can_neither_steer_the_terminal_nor_pass_for_the_page(
+    root: Path, exported: str
+) -> None:
+    pair = pairs_of(root, exported)[0]
+    found = explain_pair(pair.id)
+    vote = next(vote for vote in found.votes if vote.is_counted)
+    change(
+        root,
+        "update interactions set completion = ? where id = ?",
+        _HOSTILE + "\nVerdict: A",
+        vote.interaction_id,
+    )
+    change(root, "update goals set text = ?, source = ? where id = ?", _HOSTILE, _HOSTILE, found.goal.id)
+    judge([(pair.chosen_id, pair.rejected_id)], who=_HOSTILE, rationale=_HOSTILE)
+    page = camelx("explain", pair.id).stdout
+    assert not set(page) & set("\x1b\x07\r\x9b\u202e\u2028")
+    assert "[bold red]fake[/]" in page
+    assert "\\u{1b}[2J" in page
+    headings = [line for line in page.splitlines() if line.startswith("Votes (")]
+    assert len(headings) == 1, "a text that looks like a heading stands behind a bar"
+    assert json.loads(camelx("explain", pair.id, "--json").stdout)["goal"]["text"] == _HOSTILE
+
+
+def test_a_long_reply_is_cut_and_says_where_the_whole_is(root: Path, exported: str) -> None:
+    pair = pairs_of(root, exported)[0]
+    vote = explain_pair(pair.id).votes[0]
+    reply = "a" * 5_000 + "\nVerdict: A"
+    change(root, "update interactions set completion = ? where id = ?", reply, vote.interaction_id)
+    page = camelx("explain", pair.id).stdout
+    assert "a" * 1_000 not in page
+    assert f"camelx explain {pair.id} --json has the prompt and the whole reply" in page
+
+
+def test_every_vote_keeps_its_prompt_reply_seed_order_and_reviewer(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    """In mutual ranking and in the evaluation, where goals without an answer are judged too."""
+    with open_store() as store:
+        for split, n in ((Split.TRAIN, 8), (Split.HELDOUT, 4)):
+            store.add_goals(Goal.new(f"Say something of {split} {i}.", split=split) for i in range(n))
+    cycle_id = open_cycle(str(counted_config), overrides={"goals.source": "database"})
+    for name in tuple(Stage)[: tuple(Stage).index(Stage.EVALUATE) + 1]:
+        stages.BY_NAME[name](cycle_id)
+    with open_store() as store:
+        by_stage = {stage: store.votes(cycle_id, stage) for stage in (Stage.RANK, Stage.EVALUATE)}
+        rows = {row.id: row for row in store.interactions(cycle_id)}
+    assert all(by_stage.values()), "both stages have votes"
+    for stage, votes in by_stage.items():
+        for vote in votes:
+            turn = rows[vote.interaction_id or ""]
+            assert (turn.stage, turn.role, turn.agent, turn.model) == (
+                stage, Role.PEER_REVIEWER, vote.judge, "counted",
+            )  # fmt: skip
+            assert turn.seed is not None
+            assert turn.completion
+            _check_shown(turn, rows[vote.first_id], rows[vote.second_id])
+            same_turn = [v for v in votes if v.interaction_id == turn.id]
+            shown = ranking.shown_order(same_turn)
+            said = ranking.read_reply(vote.form, turn.completion, len(shown))
+            assert (
+                dict(zip(combinations(shown, 2), said, strict=True))[vote.first_id, vote.second_id]
+                is vote.verdict
+            )
+    assert replay_cycle(cycle_id).identical
+
+
+def _check_shown(turn: Interaction, first: Interaction, second: Interaction) -> None:
+    asked = turn.messages[-1].content
+    a, b = asked.index("<result_a>"), asked.index("<result_b>")
+    assert first.completion in asked[a:b]
+    assert second.completion in asked[b:]

@@ -1,0 +1,245 @@
+"""What people said of one cycle's results calibrates the reviewers of the next, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from camelx.config import (
+    AgentsConfig,
+    BradleyTerryConfig,
+    RankerConfig,
+    RankingConfig,
+    ReliablePeerRankConfig,
+    RunConfig,
+    ScriptedBackendConfig,
+)
+from camelx.judging import annotations_used, own_annotations, panel_details, people_of, rank_cycle
+from camelx.schemas import (
+    Annotation,
+    Cycle,
+    Goal,
+    Interaction,
+    Role,
+    Stage,
+    Verdict,
+    Vote,
+    stable_id,
+    utc_now,
+)
+from camelx.storage import Store
+
+GOALS = [Goal.new(f"goal {i}", category="sums") for i in range(30)]
+WRONG, RIGHT = ("charmed", "dazzled"), "sober"
+"""Two judges who always prefer the worse result, and one who never does."""
+
+
+def config(ranker: RankerConfig) -> RunConfig:
+    agents = AgentsConfig.model_validate(
+        {
+            "backends": {"s": ScriptedBackendConfig(kind="scripted", replies=["x"]).model_dump()},
+            "agents": [
+                {"name": "worker", "role": "executor", "backend": "s", "system": ""},
+                {"name": "judge", "role": "peer_reviewer", "backend": "s", "system": ""},
+            ],
+        }
+    )
+    return RunConfig(agents=agents, ranking=RankingConfig(ranker=ranker))
+
+
+RELIABLE = config(ReliablePeerRankConfig())
+
+
+def result(cycle_id: str, goal: Goal, agent: str) -> Interaction:
+    return Interaction(
+        id=stable_id(cycle_id, goal.id, agent),
+        cycle_id=cycle_id,
+        stage=Stage.GENERATE,
+        goal_id=goal.id,
+        agent=agent,
+        role=Role.EXECUTOR,
+        model="m",
+        completion=f"{agent} says",
+        finish_reason="stop",
+    )
+
+
+def votes_on(cycle_id: str, better: Interaction, worse: Interaction) -> Iterator[Vote]:
+    """Both orders by each judge."""
+    for judge in (*WRONG, RIGHT):
+        winner = better if judge == RIGHT else worse
+        for first, second in ((better, worse), (worse, better)):
+            yield Vote(
+                id=stable_id("vote", cycle_id, judge, first.id, second.id),
+                cycle_id=cycle_id,
+                goal_id=better.goal_id,
+                judge=judge,
+                first_id=first.id,
+                second_id=second.id,
+                verdict=Verdict.FIRST if first is winner else Verdict.SECOND,
+            )
+
+
+def play(store: Store, number: int, goals: Sequence[Goal]) -> Cycle:
+    """Store a cycle in which "able" beats "idle" on every goal, and two of three judges deny it."""
+    cycle = Cycle(
+        id=f"c{number}",
+        number=number,
+        config=RELIABLE.model_dump(mode="json"),
+        trace_id="t",
+        goal_ids=tuple(goal.id for goal in goals),
+    )
+    store.add_cycle(cycle)
+    for goal in goals:
+        better, worse = result(cycle.id, goal, "able"), result(cycle.id, goal, "idle")
+        store.save_interactions([better, worse])
+        store.save_votes(votes_on(cycle.id, better, worse))
+    return cycle
+
+
+def label(cycle_id: str, goal: Goal, verdict: Verdict | str = Verdict.FIRST, who: str = "ann") -> Annotation:
+    return Annotation(
+        id=stable_id("annotation", cycle_id, goal.id, who),
+        goal_id=goal.id,
+        first_id=result(cycle_id, goal, "able").id,
+        second_id=result(cycle_id, goal, "idle").id,
+        annotator=who,
+        verdict=verdict,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path / 'camelx.db'}") as opened:
+        opened.add_goals(GOALS)
+        yield opened
+
+
+def test_labels_of_an_earlier_cycle_turn_a_wrong_majority_and_flip_its_pairs(store: Store) -> None:
+    # The same goals once more: the earlier cycle's must not mix with these.
+    play(store, 1, GOALS)
+    cycle = play(store, 2, GOALS[:10])
+    before = rank_cycle(store, cycle, RELIABLE)
+    assert not before.frames.panel.is_verified
+    assert all(c.probability < 0.5 for c in _able_first(before.comparisons, cycle)), (
+        "the majority says the worse is better"
+    )
+
+    store.save_annotations(label("c1", goal) for goal in GOALS)
+    after = rank_cycle(store, cycle, RELIABLE)
+    assert after.frames.panel.is_verified
+    assert all(c.probability > 0.5 for c in _able_first(after.comparisons, cycle))
+    weights = after.frames.judges.set_index("judge")["weight"]
+    assert weights[RIGHT] > 0
+    assert max(weights[name] for name in WRONG) < weights[RIGHT]
+
+    here = {goal.id for goal in GOALS[:10]}
+    assert {row.goal_id for row in after.rankings} == here
+    assert set(after.frames.items["goal_id"]) == set(after.frames.pairs["goal_id"]) == here
+    assert set(after.frames.judges["judge"]) == {*WRONG, RIGHT}
+    assert len(after.votes) == 10 * 6
+    assert len(after.people.earlier_votes) == 30 * 6
+    assert len(after.people.anchors) == 30
+
+
+def _able_first(comparisons: Sequence[object], cycle: Cycle) -> list:
+    """The comparisons, seen from the better result."""
+    able = {result(cycle.id, goal, "able").id for goal in GOALS}
+    return [
+        c if c.first_id in able else c.model_copy(update={"probability": 1 - c.probability})
+        for c in comparisons
+    ]
+
+
+def test_labels_of_the_cycle_itself_count_too_and_keep_their_goals(store: Store) -> None:
+    cycle = play(store, 1, GOALS)
+    store.save_annotations(label("c1", goal) for goal in GOALS[:25])
+    ranked = rank_cycle(store, cycle, RELIABLE)
+    assert ranked.frames.panel.is_verified
+    assert set(ranked.people.anchors["goal_id"]) == {goal.id for goal in GOALS[:25]}
+    assert ranked.people.earlier_votes.empty
+    assert all(c.probability > 0.5 for c in _able_first(ranked.comparisons, cycle))
+
+
+def test_labels_of_later_cycles_and_of_strangers_teach_nothing(store: Store) -> None:
+    cycle = play(store, 1, GOALS[:5])
+    play(store, 2, GOALS[:5])
+    store.save_annotations(label("c2", goal) for goal in GOALS[:5])
+    assert people_of(store, cycle, {*WRONG, RIGHT}).annotations == ()
+    later = Cycle(id="c3", number=3, config={}, trace_id="t")
+    assert people_of(store, later, {"stranger"}).annotations == ()
+    people = people_of(store, later, {RIGHT})
+    assert set(people.earlier_votes["judge"]) == {RIGHT}
+    assert set(people.anchors["goal_id"]) == {f"c2/{goal.id}" for goal in GOALS[:5]}
+
+
+def test_a_ranking_is_repeated_as_of_its_moment(store: Store) -> None:
+    play(store, 1, GOALS)
+    cycle = play(store, 2, GOALS[:10])
+    store.save_annotations(label("c1", goal) for goal in GOALS)
+    first = rank_cycle(store, cycle, RELIABLE)
+    used = annotations_used(first.people.annotations, first.as_of)
+
+    opposite = (label("c1", goal, Verdict.SECOND) for goal in GOALS)
+    store.save_annotations(opposite)
+    better, worse = result("c1", GOALS[0], "able"), result("c1", GOALS[0], "idle")
+    late = [v.model_copy(update={"id": f"late {v.id}", "round": 1}) for v in votes_on("c1", worse, better)]
+    assert min(v.created_at for v in late) > first.as_of
+    store.save_votes(late)
+
+    again = rank_cycle(store, cycle, RELIABLE, annotations=first.people.annotations, as_of=first.as_of)
+    assert (again.rankings, again.comparisons) == (first.rankings, first.comparisons)
+    assert annotations_used(again.people.annotations, again.as_of) == used
+    now = rank_cycle(store, cycle, RELIABLE)
+    assert now.comparisons != first.comparisons
+    assert annotations_used(now.people.annotations, utc_now())["sha256"] != used["sha256"]
+
+
+def test_people_who_disagree_or_find_both_bad_anchor_no_winner(store: Store) -> None:
+    cycle = play(store, 1, GOALS[:3])
+    store.save_annotations(
+        [
+            label("c1", GOALS[0], Verdict.FIRST),
+            label("c1", GOALS[0], Verdict.SECOND, who="bob"),
+            label("c1", GOALS[1], "both_bad"),
+            label("c1", GOALS[2], Verdict.SECOND),
+        ]
+    )
+    anchors = people_of(store, cycle, {RIGHT}).anchors.set_index("goal_id")
+    assert anchors.loc[GOALS[0].id, "outcome"] == 0.0
+    assert anchors.loc[GOALS[1].id, "outcome"] == 0.0
+    row = anchors.loc[GOALS[2].id]
+    idle_first = row["first_id"] == result("c1", GOALS[2], "idle").id
+    assert row["outcome"] == (1.0 if idle_first else -1.0)
+
+
+def test_a_ranker_that_takes_no_labels_says_so(store: Store) -> None:
+    cycle = play(store, 1, GOALS)
+    store.save_annotations(label("c1", goal) for goal in GOALS)
+    ranked = rank_cycle(store, cycle, config(BradleyTerryConfig()))
+    assert not ranked.frames.panel.is_verified
+    assert len(ranked.people.annotations) == 30, "they are kept, for a replay with another ranker"
+
+
+def test_what_a_report_says_of_the_panel_is_json(store: Store) -> None:
+    import json
+
+    cycle = play(store, 1, GOALS)
+    store.save_annotations(label("c1", goal) for goal in GOALS[:25])
+    details = panel_details(rank_cycle(store, cycle, RELIABLE).frames)
+    assert json.loads(json.dumps(details, allow_nan=False)) == details
+    assert details["panel"]["verified"] is True
+    assert details["panel"]["n_labelled"] == 25
+    assert [row["weights"] for row in details["agreement"]] == ["before", "after"]
+    after = details["agreement"][1]
+    assert after["low"] <= after["agreement"] <= after["high"]
+    assert {row["judge"] for row in details["label_weights"]} == {*WRONG, RIGHT}
+
+
+def test_the_annotations_of_a_cycles_own_results_leave_out_those_of_others(store: Store) -> None:
+    cycle, _ = play(store, 1, GOALS[:2]), play(store, 2, GOALS[:2])
+    mine = label("c1", GOALS[0])
+    store.save_annotations([mine, label("c2", GOALS[0])])
+    assert own_annotations(store, cycle) == [mine]
