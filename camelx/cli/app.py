@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from camelx import __version__
+from camelx.cli.annotate import annotate
 from camelx.cli.bench import bench_app, demo_model_app
 from camelx.cli.cycle import cycle, cycles, show
 from camelx.cli.database import database_app
@@ -48,7 +49,7 @@ def options(
         os.environ["CAMELX_TRACEBACK"] = "1"
 
 
-for command in (cycle, cycles, show, serve, export, validate, models, promote, rollback, doctor):
+for command in (cycle, cycles, show, annotate, serve, export, validate, models, promote, rollback, doctor):
     app.command()(command)
 app.add_typer(import_app, name="import")
 app.add_typer(database_app, name="db")

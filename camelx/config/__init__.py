@@ -6,6 +6,7 @@ is handed its own section.
 """
 
 from camelx.config.agents import (
+    DEMO_MODEL_DIR,
     AgentConfig,
     AgentsConfig,
     BackendConfig,
@@ -44,6 +45,7 @@ from camelx.config.loading import (
 )
 
 __all__ = [
+    "DEMO_MODEL_DIR",
     "AgentConfig",
     "AgentsConfig",
     "BackendConfig",

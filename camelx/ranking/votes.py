@@ -1,12 +1,11 @@
 """Votes as a table of integer codes, which every ranker computes on without a loop over goals.
 
-In: `Vote` records or a frame with `VOTE_COLUMNS`. Out: a `VoteTable`. What may not count is left out here,
-once for all rankers: unreadable verdicts, and votes on a judge's own work.
+In: a frame with `VOTE_COLUMNS`, as `Store.vote_table` gives it. Out: a `VoteTable`. What may not count
+is left out here, once for all rankers: unreadable verdicts, and votes on a judge's own work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from camelx.errors import DataValidationError
-from camelx.schemas import Verdict, Vote
 
 VOTE_COLUMNS = (
     "goal_id",
@@ -30,31 +28,6 @@ VOTE_COLUMNS = (
 
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-_OUTCOMES = {Verdict.FIRST: 1.0, Verdict.SECOND: -1.0, Verdict.TIE: 0.0, None: float("nan")}
-
-
-def vote_frame(votes: Iterable[Vote], authors: Mapping[str, str]) -> pd.DataFrame:
-    """Return the votes as a frame with `VOTE_COLUMNS`.
-
-    Args:
-        votes: Votes, unreadable ones included.
-        authors: Agent by interaction id; an author that is not there is unknown.
-    """
-    rows = [
-        (
-            v.goal_id,
-            v.judge,
-            v.first_id,
-            v.second_id,
-            authors.get(v.first_id),
-            authors.get(v.second_id),
-            _OUTCOMES[v.verdict],
-            v.id,
-        )
-        for v in votes
-    ]
-    return pd.DataFrame(rows, columns=list(VOTE_COLUMNS)).astype({"outcome": float})
 
 
 @dataclass(frozen=True)
@@ -168,7 +141,8 @@ def tabulate_votes(votes: pd.DataFrame, *, drop_own: bool = True) -> VoteTable:
 def _checked_outcome(votes: pd.DataFrame) -> Floats:
     """Return the outcomes after checking that the frame is one of votes."""
     if missing := [column for column in VOTE_COLUMNS if column not in votes]:
-        raise DataValidationError(f"votes lack the columns {', '.join(missing)}; `vote_frame` makes them all")
+        expected = ", ".join(VOTE_COLUMNS)
+        raise DataValidationError(f"votes lack the columns {', '.join(missing)}; expected are {expected}")
     for column in ("goal_id", "judge", "first_id", "second_id"):
         if votes[column].isna().any():
             raise DataValidationError(f"{votes[column].isna().sum()} votes have no {column}")

@@ -6,11 +6,10 @@ that a resumed stage asks again; an unreadable reply leaves a vote without a ver
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from camelx.calls import Assignment, all_done, check_failures
 from camelx.errors import AgentError, JudgeParseError
 from camelx.progress import Progress, report
 from camelx.prompts import parse_verdict, review_messages
@@ -32,11 +31,7 @@ async def collect_votes(
     goals: Mapping[str, Goal],
     results: Mapping[str, Interaction],
     judges: Mapping[str, Agent],
-    cycle_id: str,
-    stage: Stage,
-    trace_id: str,
-    seed: int,
-    concurrency: int,
+    assignment: Assignment,
     done: Mapping[str, Vote],
     save: SaveTurn,
 ) -> list[Vote]:
@@ -47,41 +42,27 @@ async def collect_votes(
         goals: Goals by id.
         results: The compared results by id.
         judges: Agents by name.
-        cycle_id: The cycle, as `stage` and `trace_id` written into every turn.
-        stage: The stage that asks.
-        trace_id: The trace of the cycle.
-        seed: With the vote's id it fixes the seed of its call.
-        concurrency: Most calls under way at once.
+        assignment: The stage that asks.
         done: Votes by id that are there already; their judges are not asked again.
         save: Called with each turn as soon as it is answered, from the event loop's thread.
 
     Raises:
+        AgentError: Too many calls failed; their rows are saved.
         Exception: What `save` raised. The calls under way are cancelled.
     """
-    sitting = _Sitting(goals, results, judges, cycle_id, stage, trace_id, seed, save, len(ballots))
-    sitting.votes = {i: done[i] for b in ballots if (i := vote_id(cycle_id, stage, b)) in done}
-    waiting = iter([b for b in ballots if vote_id(cycle_id, stage, b) not in sitting.votes])
+    sitting = _Sitting(goals, results, judges, assignment, save, len(ballots))
+    sitting.votes = {i: done[i] for b in ballots if (i := sitting.vote_id(b)) in done}
+    waiting = iter([b for b in ballots if sitting.vote_id(b) not in sitting.votes])
     sitting.n_answered = len(sitting.votes)
 
     async def ask_the_next() -> None:
         for ballot in waiting:
             await sitting.ask(ballot)
 
-    await _all_done([ask_the_next() for _ in range(min(concurrency, len(ballots)))])
-    ids = (vote_id(cycle_id, stage, b) for b in ballots)
+    await all_done([ask_the_next() for _ in range(min(assignment.concurrency, len(ballots)))])
+    check_failures(sitting.failures, len(ballots), assignment.max_failure_rate)
+    ids = (sitting.vote_id(b) for b in ballots)
     return [sitting.votes[i] for i in ids if i in sitting.votes]
-
-
-async def _all_done(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all; at the first exception cancel the rest. A TaskGroup would hide it inside of a group."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def check_unreadable(votes: Sequence[Vote], max_rate: float) -> None:
@@ -100,22 +81,6 @@ def check_unreadable(votes: Sequence[Vote], max_rate: float) -> None:
         )
 
 
-def check_answered(n_votes: int, n_ballots: int, max_failure_rate: float) -> None:
-    """Refuse a sitting of which too many calls failed.
-
-    Raises:
-        AgentError: The share of ballots without a vote is above `max_failure_rate`.
-    """
-    n_failed = n_ballots - n_votes
-    if n_ballots and n_failed / n_ballots > max_failure_rate:
-        raise AgentError(
-            f"{n_failed} of {n_ballots} reviews failed ({n_failed / n_ballots:.0%}, "
-            f"generation.max_failure_rate is {max_failure_rate:.0%}); the reviewers' turns say why. Resume "
-            "the cycle to ask these again",
-            retryable=True,
-        )
-
-
 @dataclass
 class _Sitting:
     """What all ballots of one call of `collect_votes` share."""
@@ -123,14 +88,16 @@ class _Sitting:
     goals: Mapping[str, Goal]
     results: Mapping[str, Interaction]
     judges: Mapping[str, Agent]
-    cycle_id: str
-    stage: Stage
-    trace_id: str
-    seed: int
+    assignment: Assignment
     save: SaveTurn
     n_ballots: int
     votes: dict[str, Vote] = field(default_factory=dict)
+    failures: list[AgentError] = field(default_factory=list)
     n_answered: int = 0
+
+    def vote_id(self, ballot: Ballot) -> str:
+        """Return the id of the vote that answers the ballot."""
+        return vote_id(self.assignment.cycle_id, self.assignment.stage, ballot)
 
     async def ask(self, ballot: Ballot) -> None:
         """Put one ballot to its judge and save what comes back."""
@@ -141,11 +108,12 @@ class _Sitting:
             self.results[ballot.first_id].completion,
             self.results[ballot.second_id].completion,
         )
-        identity = vote_id(self.cycle_id, self.stage, ballot)
-        seed = int(stable_id("seed", self.seed, identity)[:8], 16) >> 1
+        identity = self.vote_id(ballot)
+        seed = self.assignment.seed_of(identity)
         try:
             reply = await judge.ask(messages, seed=seed)
         except AgentError as e:
+            self.failures.append(e)
             self.save(None, self._turn(ballot, judge, messages, seed, error=str(e)))
         else:
             turn = self._turn(ballot, judge, messages, seed, reply)
@@ -153,7 +121,11 @@ class _Sitting:
             self.save(vote, turn)
             self.votes[identity] = vote
         self.n_answered += 1
-        report(Progress(self.cycle_id, self.stage, self.n_answered, self.n_ballots, "votes"))
+        report(
+            Progress(
+                self.assignment.cycle_id, self.assignment.stage, self.n_answered, self.n_ballots, "votes"
+            )
+        )
 
     def _turn(
         self,
@@ -166,9 +138,9 @@ class _Sitting:
     ) -> Interaction:
         answer = reply or Reply(text="", finish_reason=None, seed=seed)
         return Interaction(
-            id=stable_id("interaction", vote_id(self.cycle_id, self.stage, ballot)),
-            cycle_id=self.cycle_id,
-            stage=self.stage,
+            id=stable_id("interaction", self.vote_id(ballot)),
+            cycle_id=self.assignment.cycle_id,
+            stage=self.assignment.stage,
             goal_id=ballot.goal_id,
             agent=judge.name,
             role=Role.PEER_REVIEWER,
@@ -177,12 +149,13 @@ class _Sitting:
             messages=messages,
             completion=answer.text,
             finish_reason=answer.finish_reason,
+            tool_calls=answer.tool_calls,
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             latency_s=answer.latency_s,
             seed=answer.seed,
             error=error,
-            trace_id=self.trace_id,
+            trace_id=self.assignment.trace_id,
         )
 
     def _vote(self, identity: str, ballot: Ballot, turn: Interaction) -> Vote:
@@ -194,7 +167,7 @@ class _Sitting:
             error = str(e)
         return Vote(
             id=identity,
-            cycle_id=self.cycle_id,
+            cycle_id=self.assignment.cycle_id,
             goal_id=ballot.goal_id,
             judge=ballot.judge,
             first_id=ballot.first_id,

@@ -44,6 +44,7 @@ class CountingServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Chat)
         self.answered: Counter[str] = Counter()
         self.delay_s = 0.0
+        self.refuses_with: int | None = None
         self.lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
 
@@ -68,6 +69,9 @@ class _Chat(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         time.sleep(self.server.delay_s)
+        if self.server.refuses_with is not None:
+            self._send({"error": {"message": "refused"}}, self.server.refuses_with)
+            return
         key = json.dumps([asked["messages"], asked.get("seed")])
         message = {"role": "assistant", "content": _reply(asked["messages"][-1]["content"], key)}
         self._send(
@@ -83,9 +87,9 @@ class _Chat(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.answered[key] += 1
 
-    def _send(self, document: dict[str, Any]) -> None:
+    def _send(self, document: dict[str, Any], status: int = 200) -> None:
         content = json.dumps(document).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from camelx.config import BradleyTerryConfig, WinRateConfig
-from camelx.ranking import credit_roles, rank_votes, vote_frame
-from camelx.schemas import Interaction, Role, Stage, Verdict, Vote
+from camelx.ranking import VOTE_COLUMNS, credit_roles, rank_votes
+from camelx.schemas import Interaction, Role, Stage
 
 PARENTS = {"a1": "q", "a2": "q", "b1": "p", "b2": "p"}
 RESULTS = {
@@ -28,15 +29,13 @@ RESULTS = {
 
 def votes(*pairs):
     """Both orders of each (winner, loser)."""
-    shown = [(w, lo, v) for a, b in pairs for w, lo, v in ((a, b, Verdict.FIRST), (b, a, Verdict.SECOND))]
-    return [
-        Vote(id=f"v{i}", cycle_id="c", goal_id="g", judge="rex", first_id=a, second_id=b, verdict=v)
-        for i, (a, b, v) in enumerate(shown)
-    ]
+    shown = [row for a, b in pairs for row in ((a, b, 1.0), (b, a, -1.0))]
+    rows = [("g", "rex", a, b, None, None, outcome, f"v{i}") for i, (a, b, outcome) in enumerate(shown)]
+    return pd.DataFrame(rows, columns=list(VOTE_COLUMNS)).astype({"outcome": float})
 
 
 def credited(cast, config, results=RESULTS):
-    ranked = rank_votes(vote_frame(cast, {}), config)
+    ranked = rank_votes(cast, config)
     rankings, comparisons = credit_roles(ranked, results, "c", config.kind)
     return {r.interaction_id: r for r in rankings}, {(c.first_id, c.second_id): c for c in comparisons}
 
@@ -67,4 +66,4 @@ def test_without_proposers_only_executions_are_credited():
 
 
 def test_no_votes_give_no_records():
-    assert credited([], BradleyTerryConfig()) == ({}, {})
+    assert credited(votes(), BradleyTerryConfig()) == ({}, {})

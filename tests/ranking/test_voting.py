@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from camelx.calls import Assignment
 from camelx.errors import AgentError, StorageError
 from camelx.progress import listening
-from camelx.ranking import Ballot, check_answered, check_unreadable, collect_votes, vote_id
+from camelx.ranking import Ballot, check_unreadable, collect_votes, vote_id
 from camelx.schemas import Goal, Interaction, Reply, Role, Stage, Verdict
 
 GOAL = Goal.new("What is 2 + 2?")
@@ -61,18 +62,14 @@ class Judge:
         )
 
 
-async def sit(judge, *, done=(), concurrency=8, ballots=BALLOTS, save=None):
+async def sit(judge, *, done=(), concurrency=8, ballots=BALLOTS, save=None, max_failure_rate=1.0):
     saved = []
     votes = await collect_votes(
         ballots,
         goals={GOAL.id: GOAL},
         results=RESULTS,
         judges={"rex": judge},
-        cycle_id="c",
-        stage=Stage.RANK,
-        trace_id="t",
-        seed=7,
-        concurrency=concurrency,
+        assignment=Assignment("c", Stage.RANK, "t", 7, concurrency, max_failure_rate),
         done={v.id: v for v in done},
         save=save or (lambda vote, turn: saved.append((vote, turn))),
     )
@@ -109,13 +106,16 @@ async def test_a_failed_call_leaves_its_row_and_no_vote_and_is_asked_again():
     votes, saved = await sit(Judge(fails_on="z"))
     assert len(votes) == 2
     assert [(vote, turn.error) for vote, turn in saved if turn.error] == [(None, "server said 500")] * 2
-    with pytest.raises(AgentError, match="2 of 4 reviews failed"):
-        check_answered(len(votes), len(BALLOTS), 0.1)
     judge = Judge()
     again, _ = await sit(judge, done=votes)
     assert len(again) == 4
     assert len(judge.asked) == 2
-    check_answered(len(again), len(BALLOTS), 0.0)
+
+
+async def test_a_sitting_of_which_too_many_calls_failed_is_refused():
+    with pytest.raises(AgentError, match=r"2 of 4 .*'rex': server said 500") as raised:
+        await sit(Judge(fails_on="z"), max_failure_rate=0.1)
+    assert not raised.value.retryable
 
 
 async def test_what_is_done_is_not_asked_again():
