@@ -18,7 +18,7 @@ from camelx.cycles import CycleContext
 from camelx.policies import parent_policy, weights_digest
 from camelx.prompts import execution_messages, proposal_messages
 from camelx.ranking import Ballot, Ledger, Sitting, Spent
-from camelx.schemas import Agent, Cycle, Goal, Interaction, Role, Stage, Vote
+from camelx.schemas import Agent, Cycle, Goal, Interaction, Role, Stage, Vote, content_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def ask_reviewers(
                 anchors=anchors,
                 earlier=earlier,
             )
-            ranking.check_answered(sitting.ledger, config.generation.max_failure_rate)
+            sitting.check_failures()
             return Reviewed(team.model_seconds, spent)
 
     return asyncio.run(run())
@@ -95,8 +95,8 @@ def ask_policy(
 ) -> Answered:
     """Return one greedy result per goal of a policy, in the order of the goals.
 
-    The answers are logged under the hash of the policy's weights: another adapter of the same cycle does
-    not get them, and a later cycle finds those of its champion.
+    The answers are logged under a hash of the policy's weights and of the token limits: another adapter of
+    the same cycle does not get them, and a later cycle finds those of its champion.
 
     Args:
         context: The cycle.
@@ -104,12 +104,11 @@ def ask_policy(
         policy: The base with the adapter to be evaluated.
         goals: The hold-out.
     """
-    digest = weights_digest(policy)
+    digest = _answers_digest(context, policy)
     policy = replace(policy, adapter_version=f"{context.config.policy.name}@{digest}")
     agents = _greedy_agents(context, f"{side}-{digest}")
     _recall(context, agents, policy, goals)
     answered = asyncio.run(_work(context, agents, policy, goals, Stage.EVALUATE))
-    generation.check_failures(answered.rows, context.config.generation.max_failure_rate)
     last = {
         row.goal_id: row
         for role in (Role.PROPOSER, Role.EXECUTOR)
@@ -140,7 +139,7 @@ def ask_judges(
                     for ballot in ranking.both_orders(Ballot(old.goal_id, name, (old.id, new.id)))
                 ]
             )
-            ranking.check_answered(sitting.ledger, context.config.generation.max_failure_rate)
+            sitting.check_failures()
             ranking.check_unreadable(votes, context.config.ranking.max_unreadable_rate)
             return votes, team.model_seconds
 
@@ -163,11 +162,7 @@ async def _work(
             goals,
             proposers=team.agents(Role.PROPOSER),
             executors=team.agents(Role.EXECUTOR),
-            cycle_id=cycle.id,
-            stage=stage,
-            trace_id=cycle.trace_id,
-            seed=context.seed,
-            concurrency=concurrency,
+            assignment=context.assignment(stage),
             done={row.id: row for row in stored if row.error is None},
             save=lambda row: store.save_interactions([row]),
         )
@@ -196,16 +191,25 @@ def _sitting(
         goals={goal.id: goal for goal in goals},
         results=results,
         judges=judges,
-        cycle_id=cycle.id,
-        stage=stage,
-        trace_id=cycle.trace_id,
-        seed=context.seed,
-        concurrency=context.config.generation.concurrency,
+        assignment=context.assignment(stage),
         save=store.save_turn,
         votes={vote.id: vote for vote in store.votes(cycle.id, stage=stage)},
         turns={turn.id: turn for turn in turns},
         ledger=Ledger(prices),
     )
+
+
+def _answers_digest(context: CycleContext, policy: PolicyModel) -> str:
+    """Return 8 hexadecimal digits for all that decides a policy's greedy answers to given messages."""
+    limits = (
+        f"{agent.role}: {agent.sampling.max_tokens} tokens" for agent in _workers(context.config.agents)
+    )
+    return content_hash([weights_digest(policy), *limits])[:8]
+
+
+def _workers(agents: AgentsConfig) -> list[AgentConfig]:
+    """Return who works on the hold-out: the first Proposer, where there is one, and the first Executor."""
+    return [agent for role in (Role.PROPOSER, Role.EXECUTOR) for agent in agents.with_role(role)[:1]]
 
 
 def _greedy_agents(context: CycleContext, side: str) -> AgentsConfig:
@@ -219,11 +223,12 @@ def _greedy_agents(context: CycleContext, side: str) -> AgentsConfig:
                 "count": 1,
                 "samples": 1,
                 "backend": "evaluated-policy" if agent.role in trained else agent.backend,
+                # What is compared is what was trained: the model alone, which answers in this process.
+                "tools": () if agent.role in trained else agent.tools,
                 "sampling": SamplingConfig(temperature=0, max_tokens=agent.sampling.max_tokens),
             }
         )
 
-    workers = [agents.with_role(role)[:1] for role in (Role.PROPOSER, Role.EXECUTOR)]
     policy = next(
         (b for b in agents.backends.values() if b.kind == "transformers" and b.model == "policy"),
         TransformersBackendConfig(kind="transformers"),
@@ -231,7 +236,7 @@ def _greedy_agents(context: CycleContext, side: str) -> AgentsConfig:
     return AgentsConfig(
         backends=agents.backends | {"evaluated-policy": policy.model_copy(update={"adapter": "champion"})},
         agents=(
-            *map(greedy, (agent for group in workers for agent in group)),
+            *map(greedy, _workers(agents)),
             *agents.with_role(Role.PEER_REVIEWER),
         ),
     )

@@ -16,19 +16,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from camelx.calls import Assignment
 from camelx.config import RunConfig, Settings, load_config, parse_config, settings
 from camelx.errors import ConfigError, OrchestrationError
-from camelx.schemas import Cycle, CycleStatus, Goal, Holdout, Split, Stage, StageReport, stable_id, utc_now
+from camelx.holding import held_seconds, hold, let_go
+from camelx.schemas import (
+    AdapterVersion,
+    Cycle,
+    CycleStatus,
+    Goal,
+    Holdout,
+    Role,
+    Split,
+    Stage,
+    StageReport,
+    derived_seed,
+    stable_id,
+    utc_now,
+)
 from camelx.storage import Store
 
 STAGES = tuple(Stage)
-
-
-def cycle_seed(config: RunConfig, number: int) -> int:
-    """Return the seed of a whole cycle, below 2**28, from the config's seed and the cycle's number."""
-    return int(stable_id("seed", config.seed, number)[:7], 16)
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,19 @@ class CycleContext:
     @property
     def seed(self) -> int:
         """The seed of the whole cycle."""
-        return cycle_seed(self.config, self.cycle.number)
+        return derived_seed(self.config.seed, self.cycle.number)
+
+    def assignment(self, stage: Stage) -> Assignment:
+        """Return what the calls of one of the cycle's stages share."""
+        settings = self.config.generation
+        return Assignment(
+            cycle_id=self.cycle.id,
+            stage=stage,
+            trace_id=self.cycle.trace_id,
+            seed=self.seed,
+            concurrency=settings.concurrency,
+            max_failure_rate=settings.max_failure_rate,
+        )
 
     def report(self, stage: Stage) -> StageReport:
         """Return the report of an earlier stage.
@@ -158,7 +178,7 @@ def open_cycle(
         config_path: The cycle.yaml of a new cycle; an existing one keeps the config it started with.
         overrides: Values by dotted key that win over the file.
         cycle_id: Reopen this cycle.
-        resume: Reopen the latest cycle that did not complete.
+        resume: Reopen the latest cycle that was begun and did not complete.
         from_stage: Forget the reports of this stage and of all later ones, so that they run again. Model
             calls that were answered are still not made again.
 
@@ -172,19 +192,19 @@ def open_cycle(
             if from_stage not in (None, STAGES[0]):
                 raise ConfigError(f"--from {from_stage} needs --cycle ID: a new cycle starts at {STAGES[0]}")
             new = _new_cycle(store, Path(config_path), overrides)
-            _hold(new.id)
+            hold(new.id)
             return new.id
         if overrides:
             raise ConfigError(
                 f"a cycle keeps the config it started with; drop {', '.join(overrides)} or start a new cycle"
             )
         cycle = store.cycle(cycle_id) if cycle_id else _unfinished(store)
-        _hold(cycle.id)
-        if from_stage is not None:
-            again = _from(from_stage)
-            if Stage.TRAIN in again:
-                _set_adapter_aside(cycle.id)
-            store.forget_stage_reports(cycle.id, again)
+        again = _from(from_stage) if from_stage else ()
+        _check_models(store, cycle, again)
+        hold(cycle.id)
+        if Stage.TRAIN in again:
+            _set_adapter_aside(cycle.id)
+        store.forget_stage_reports(cycle.id, again)
         store.update_cycle(cycle.id, status=CycleStatus.RUNNING, error=None, finished_at=None)
         return cycle.id
 
@@ -197,22 +217,21 @@ def close_cycle(
     Args:
         cycle_id: The cycle.
         status: What it is from now on.
-        seconds: Wall time of this run; None: since the cycle row was opened. Earlier runs' time is added.
+        seconds: Wall time of this run; None: since this process opened the cycle. It is added to
+            that of earlier runs.
         error: Why it did not complete.
     """
     with open_store() as store:
         cycle = store.cycle(cycle_id)
-        if seconds is None:
-            seconds = (utc_now() - cycle.started_at).total_seconds()
         store.update_cycle(
             cycle_id,
             status=status,
             error=error,
             finished_at=utc_now(),
-            seconds=cycle.seconds + seconds,
+            seconds=cycle.seconds + (held_seconds(cycle_id) if seconds is None else seconds),
             peak_rss_mb=max(cycle.peak_rss_mb, peak_rss_mb()),
         )
-    _let_go(cycle_id)
+    let_go(cycle_id)
 
 
 def peak_rss_mb() -> float:
@@ -220,36 +239,6 @@ def peak_rss_mb() -> float:
     unit = 1 if sys.platform == "darwin" else 1024
     both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return sum(resource.getrusage(who).ru_maxrss for who in both) * unit / 2**20
-
-
-_held: dict[str, FileLock] = {}
-"""Locks of the cycles that this process runs; the system frees them when it ends, however it ends."""
-
-
-def _hold(cycle_id: str) -> None:
-    """Make sure that no other process runs the cycle: two would pay for the same calls.
-
-    Raises:
-        OrchestrationError: Another process does.
-    """
-    folder = settings().cycle_dir(cycle_id)
-    if str(folder) in _held:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OrchestrationError(
-            f"cycle {cycle_id} is being run by another process; wait for it, or stop it first"
-        ) from None
-    _held[str(folder)] = lock
-
-
-def _let_go(cycle_id: str) -> None:
-    lock = _held.pop(str(settings().cycle_dir(cycle_id)), None)
-    if lock is not None:
-        lock.release()
 
 
 def _set_adapter_aside(cycle_id: str) -> None:
@@ -262,9 +251,33 @@ def _set_adapter_aside(cycle_id: str) -> None:
 
 def _unfinished(store: Store) -> Cycle:
     for cycle in reversed(store.cycles()):
-        if cycle.status is not CycleStatus.COMPLETED:
+        # An imported cycle comes with the report of its first stage: it was begun where it has another.
+        is_begun = cycle.origin == "run" or len(store.stage_reports(cycle.id)) > 1
+        if is_begun and cycle.status is not CycleStatus.COMPLETED:
             return cycle
-    raise OrchestrationError("nothing to resume: every cycle has completed; start one with `camelx cycle`")
+    raise OrchestrationError(
+        "nothing to resume: every cycle that was begun has completed; start one with `camelx cycle`, or an "
+        "imported one with `camelx cycle --cycle ID`"
+    )
+
+
+def _check_models(store: Store, cycle: Cycle, again: Sequence[Stage]) -> None:
+    """Check the backends of the agents that the stages still to be done, or done again, will ask."""
+    from camelx.agents import check_team
+    from camelx.policies import parent_policy
+
+    config, reports = parse_config(cycle.config), store.stage_reports(cycle.id)
+    done = {stage for stage, report in reports.items() if report.status is CycleStatus.COMPLETED}
+    left = {stage for stage in STAGES if stage in again or stage not in done}
+    agents = config.agents.agents
+    if cycle.origin == "import" or not left & {Stage.GENERATE, Stage.RANK}:
+        # A server that only gave answers and votes may be gone by now, to leave its GPU to the training.
+        judged = any(goal.answer is None for goal in store.goals(split=Split.HELDOUT))
+        asked = {*Role} - {*config.export.roles} - ({Role.PEER_REVIEWER} if not judged else set())
+        agents = tuple(agent for agent in agents if agent.role in asked)
+    if agents and Stage.EVALUATE in left:
+        asking = config.agents.model_copy(update={"agents": agents})
+        check_team(asking, parent_policy(config, cycle.parent_version))
 
 
 def _from(name: str) -> Sequence[Stage]:
@@ -283,18 +296,25 @@ def _new_cycle(store: Store, config_path: Path, overrides: Mapping[str, Any] | N
     check_team(config.agents, policy)
     make_verifier(config.evaluation)
     number = store.next_cycle_number()
-    cycle = Cycle(
+    goals = _choose_goals(store, config, derived_seed(config.seed, number))
+    cycle = new_cycle(number, config, config_path, champion, goals)
+    store.add_cycle(cycle)
+    return cycle
+
+
+def new_cycle(
+    number: int, config: RunConfig, config_path: Path, champion: AdapterVersion | None, goals: Sequence[Goal]
+) -> Cycle:
+    """Return the record of a cycle that starts from the champion (None: from the base)."""
+    return Cycle(
         id=f"c{number}",
         number=number,
         config=config.model_dump(mode="json"),
         config_path=str(config_path),
         parent_version=champion.version if champion else None,
         trace_id=stable_id("trace", number, utc_now().isoformat()),
+        goal_ids=tuple(goal.id for goal in goals),
     )
-    goals = _choose_goals(store, config, cycle_seed(config, number))
-    cycle = cycle.model_copy(update={"goal_ids": tuple(goal.id for goal in goals)})
-    store.add_cycle(cycle)
-    return cycle
 
 
 def frozen_holdout(store: Store, config: RunConfig) -> list[Goal]:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from camelx.config import RunConfig, load_config
-from camelx.cycles import open_store
+from camelx.config import load_config
+from camelx.cycles import new_cycle, open_store
 from camelx.errors import DataValidationError
 from camelx.importing import Rounds, read_rounds
 from camelx.policies import champion_policy
-from camelx.schemas import Cycle, CycleStatus, Stage, StageReport, stable_id, utc_now
+from camelx.schemas import CycleStatus, Stage, StageReport
 
 _N_SHOWN = 10
 
@@ -53,7 +53,9 @@ def import_rounds(
         if not rounds.goals:
             shown = "".join(f"\n{row}" for row in rounds.broken[:_N_SHOWN])
             raise DataValidationError(f"{path}: none of its {rounds.n_rows} rows is a whole round{shown}")
-        cycle = _cycle(number, config, config_path, champion.version if champion else None, rounds)
+        cycle = new_cycle(number, config, config_path, champion, rounds.goals).model_copy(
+            update={"origin": "import", "status": CycleStatus.CANCELLED}
+        )
         store.add_played_cycle(
             cycle,
             rounds.goals,
@@ -63,22 +65,6 @@ def import_rounds(
             _report(cycle.id, rounds),
         )
     return cycle.id, rounds
-
-
-def _cycle(
-    number: int, config: RunConfig, config_path: Path, parent_version: int | None, rounds: Rounds
-) -> Cycle:
-    return Cycle(
-        id=f"c{number}",
-        number=number,
-        origin="import",
-        status=CycleStatus.CANCELLED,
-        config=config.model_dump(mode="json"),
-        config_path=str(config_path),
-        parent_version=parent_version,
-        trace_id=stable_id("trace", number, utc_now().isoformat()),
-        goal_ids=tuple(goal.id for goal in rounds.goals),
-    )
 
 
 def _report(cycle_id: str, rounds: Rounds) -> StageReport:

@@ -24,16 +24,22 @@ def stable_id(*parts: object) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:24]
 
 
+def derived_seed(seed: int, of: object) -> int:
+    """Return the seed of one thing (a cycle, a model call), below 2**28: some servers take no large one."""
+    return int(stable_id("seed", seed, of)[:7], 16)
+
+
 def utc_now() -> datetime:
     """Return the present moment, with its time zone."""
     return datetime.now(UTC)
 
 
 CONTROL_CHARACTERS = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffd]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffd]"
 )
 """What no text that is trained on may hold: control characters but tab and line ends, characters without
-width or that turn the direction, and the mark of a byte that could not be decoded."""
+width or that turn the direction, and the mark of a byte that could not be decoded. U+200C and U+200D may
+stand: Persian is spelt with the one, emoji are joined by the other."""
 
 
 class Record(BaseModel):
@@ -131,6 +137,16 @@ class Goal(Record):
         return cls(id=stable_id("goal", text.strip()), text=text.strip(), **fields)
 
 
+class ToolCall(Record):
+    """One tool that a model called on its way to an answer."""
+
+    name: str
+    arguments: str
+    """As JSON; a very long text is cut."""
+    result: str
+    """What the model was told, a failure included; a very long text is cut."""
+
+
 class Interaction(Record):
     """One model call of one agent: what it was asked, what it answered, what that cost."""
 
@@ -149,7 +165,9 @@ class Interaction(Record):
     messages: tuple[Message, ...] = ()
     completion: str = ""
     finish_reason: str | None = None
-    """"stop" is a whole answer; "length" was cut at the token limit."""
+    """"stop" is a whole answer; "length" was cut at the token limit; "tool_calls" called tools to the end."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Tools called before the answer, in order; tokens and latency include them."""
     prompt_tokens: int = Field(default=0, ge=0)
     completion_tokens: int = Field(default=0, ge=0)
     latency_s: float = Field(default=0.0, ge=0)
@@ -181,6 +199,8 @@ class Reply(Record):
     """From the request to the whole answer, waiting in a batch included."""
     seed: int | None = None
     """The seed that was used; None where the backend takes none."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Tools called before the answer, in order."""
 
 
 class Agent(Protocol):

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from camelx import evaluation, export, generation, judging, ranking, validation
+from camelx import evaluation, export, judging, ranking, validation
 from camelx.adapters import file_sha256
 from camelx.agents import PolicyModel
 from camelx.asking import (
@@ -32,7 +32,6 @@ def generate_interactions(context: CycleContext) -> Outcome:
     """Let Proposers and Executors work on the cycle's goals."""
     goals = context.store.goals(ids=context.cycle.goal_ids)
     answered = ask_workers(context, goals)
-    generation.check_failures(answered.rows, context.config.generation.max_failure_rate)
     return Outcome(
         counts={
             "goals": len(goals),
@@ -100,7 +99,7 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
             "dropped": dict(result.dropped),
             "parquet": str(files.parquet),
             "jsonl": str(files.jsonl),
-            "sha256": files.sha256,
+            "jsonl_sha256": files.sha256,
             "parquet_sha256": file_sha256(files.parquet),
             "annotations": judging.annotations_used(annotations, as_of),
             "panel_html": str(report.html),
@@ -141,19 +140,20 @@ def train_dpo_adapter(context: CycleContext) -> Outcome:
     from camelx.training import train_dpo
 
     cycle, config, parent = context.cycle, context.config, starting_policy(context)
-    registry = open_registry()
-    run_id = registry.start_run(cycle.id, params=_flat(cycle.config), tags=_lineage(context))
-    registry.log_dataset(run_id, context.folder / "pairs.parquet")
-    result = train_dpo(
-        context.folder / "pairs.parquet",
-        context.adapter_dir,
-        base=parent.base,
-        parent_adapter=parent.adapter,
-        settings=config.training,
-        seed=context.seed,
-        on_metrics=lambda step, metrics: registry.log_metrics(run_id, metrics, step),
-        manifest={"config": cycle.config, "base_name": config.policy.base, **_lineage(context)},
-    )
+    registry, pairs = open_registry(), context.folder / "pairs.parquet"
+    tags = _lineage(context) | {"pairs_sha256": file_sha256(pairs)}
+    with registry.run(cycle.id, params=_flat(cycle.config), tags=tags) as run_id:
+        registry.log_dataset(run_id, pairs)
+        result = train_dpo(
+            pairs,
+            context.adapter_dir,
+            base=parent.base,
+            parent_adapter=parent.adapter,
+            settings=config.training,
+            seed=context.seed,
+            on_metrics=lambda step, metrics: registry.log_metrics(run_id, metrics, step),
+            manifest={"config": cycle.config, "base_name": config.policy.base, **_lineage(context)},
+        )
     return Outcome(
         counts={"steps": result.steps},
         details={
@@ -255,13 +255,12 @@ def _ask_reviewers(context: CycleContext) -> Reviewed:
 
 
 def _lineage(context: CycleContext) -> dict[str, str]:
-    """Return what the version, its run and its manifest say of where it comes from."""
+    """Return what the version, its run and its manifest say of the cycle that they come from."""
     cycle, parent_version = context.cycle, context.cycle.parent_version
     return {
         "cycle_id": cycle.id,
         "trace_id": cycle.trace_id,
         "parent_version": "base" if parent_version is None else str(parent_version),
-        "pairs_sha256": context.report(Stage.EXPORT).details["sha256"],
     }
 
 

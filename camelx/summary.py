@@ -224,8 +224,9 @@ def cycle_summary(cycle_id: str) -> CycleSummary:
 def next_steps(summary: CycleSummary) -> list[str]:
     """Return what a user can do now, one line each."""
     if summary.cycle.status is not CycleStatus.COMPLETED:
-        return [f"camelx cycle --resume            go on with {summary.cycle.id} where it stopped"]
+        return [f"camelx cycle --cycle {summary.cycle.id:<12}go on with it where it stopped"]
     return [
+        f"camelx annotate --cycle {summary.cycle.id:<9}judge its pairs: your verdicts override the agents'",
         "make cycle                       the next cycle, from the promoted adapter",
         "make serve                       the Prefect UI, the MLflow UI and the schedule, with addresses",
         "camelx show " + f"{summary.cycle.id:<21}" + "this page again",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dotenv import load_dotenv
 
 from camelx.offline import turn_off_telemetry
+from camelx.threads import let_waiting_threads_sleep
 
 load_dotenv(".env")
 turn_off_telemetry()
+let_waiting_threads_sleep()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from camelx import stages
 from camelx.config import settings
-from camelx.cycles import open_store
-from camelx.errors import DataValidationError
+from camelx.cycles import open_cycle, open_store
+from camelx.errors import DataValidationError, OrchestrationError
 from camelx.imports import import_rounds
 from camelx.schemas import CycleStatus, Stage
 
@@ -50,6 +51,16 @@ def test_a_file_of_rounds_becomes_a_cycle_that_goes_on_at_mutual_ranking(root: P
     assert cycle.config["training"]["max_length"] == 1024
     assert (cycle.origin, cycle.status) == ("import", CycleStatus.CANCELLED)
     assert (report.status, report.counts["executions"]) == (CycleStatus.COMPLETED, 2)
+
+
+def test_an_imported_cycle_is_resumed_only_once_it_was_begun(root: Path) -> None:
+    path = root / "rounds.jsonl"
+    path.write_text(json.dumps(ROUND) + "\n")
+    cycle_id, _ = import_rounds(path, CONFIG)
+    with pytest.raises(OrchestrationError, match="nothing to resume"):
+        open_cycle("unused", resume=True)
+    stages.mutual_rank(cycle_id)
+    assert open_cycle("unused", resume=True) == cycle_id
 
 
 def test_a_file_without_a_whole_round_stores_nothing_and_says_why(root: Path) -> None:

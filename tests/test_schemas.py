@@ -3,7 +3,18 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from camelx.schemas import Cycle, Goal, Interaction, Message, Role, Stage, content_hash, stable_id, utc_now
+from camelx.schemas import (
+    CONTROL_CHARACTERS,
+    Cycle,
+    Goal,
+    Interaction,
+    Message,
+    Role,
+    Stage,
+    content_hash,
+    stable_id,
+    utc_now,
+)
 
 
 def test_an_id_depends_on_its_parts_and_on_where_they_end() -> None:
@@ -61,6 +72,16 @@ def test_records_refuse_unknown_fields_and_changes() -> None:
 def test_a_cycle_cannot_end_before_it_starts() -> None:
     with pytest.raises(ValidationError, match="before its start"):
         Cycle(id="c", number=1, config={}, trace_id="t", finished_at=utc_now() - timedelta(hours=1))
+
+
+@pytest.mark.parametrize("text", ["می\u200cخواهم", "👩\u200d🚀", "a\tb\r\n"])
+def test_joiners_that_spelling_needs_may_stand(text: str) -> None:
+    assert CONTROL_CHARACTERS.search(text) is None
+
+
+@pytest.mark.parametrize("character", "\x00\x1b\u200b\u200e\u200f\u202e\u2060\ufeff\ufffd")
+def test_characters_that_hide_or_turn_text_are_found(character: str) -> None:
+    assert CONTROL_CHARACTERS.search(f"a{character}b")
 
 
 def test_a_content_hash_depends_on_order_and_boundaries() -> None:

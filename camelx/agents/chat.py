@@ -1,11 +1,14 @@
-"""An agent: one ask is one step of a fresh CAMEL ChatAgent on its backend, retried where that helps.
+"""An agent: one ask is one step of a fresh CAMEL ChatAgent on its backend.
 
-Fresh for each call, because a ChatAgent keeps the user's message in memory after a failure and gets slower as
-its history grows. The settings below switch off what would make hidden model calls or lose errors.
+Fresh for each ask, because a ChatAgent gets slower as its history grows. A step is one model call, or with
+tools one for each round of them; each call is retried by itself, so that neither a tool nor an answered call
+is repeated. The settings below switch off what would make hidden model calls or lose errors.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -16,37 +19,54 @@ from typing import Any
 from camel.agents import ChatAgent
 from camel.messages import BaseMessage
 from camel.types import ChatCompletion, OpenAIBackendRole
-from tenacity import AsyncRetrying
 
 from camelx.agents.retrying import NO_RETRY, is_retryable, retrying
 from camelx.config import RetryConfig
 from camelx.errors import AgentError, boundary
-from camelx.schemas import Message, Reply, Role
+from camelx.schemas import Message, Reply, Role, ToolCall
 
 request_seed: ContextVar[int] = ContextVar("request_seed", default=0)
 """Seed of the call under way: CAMEL has no argument that would carry it to the backend."""
 
 _MAX_REPLY_CHARS = 1_000_000
+_MAX_LOGGED_CHARS = 20_000
+"""Most characters that are logged of a tool's arguments, and of its result."""
+_MAX_ROUNDS = 10
+"""Most model calls of one ask of an agent with tools: some models call tools for ever."""
 _MAX_ERROR_CHARS = 1_000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL, which PostgreSQL refuses, and lone surrogates, which have no UTF-8."""
 
 
 class LeanChatAgent(ChatAgent):  # type: ignore[misc]  # camel has no types
-    """A ChatAgent for a single step: no stack inspection, no retries and no memory of its own."""
+    """A ChatAgent for a single step: no stack inspection, and retries and a time limit for each call."""
+
+    retry: RetryConfig = NO_RETRY
+    timeout_s: float | None = None
 
     def _is_called_from_registered_toolkit(self) -> bool:
-        return False  # CAMEL walks the whole stack to find out; there are no toolkits here.
+        return False  # CAMEL walks the whole stack to find out; toolkits that ask agents are refused.
 
     async def _aget_model_response(
         self, openai_messages: list[Any], *args: Any, tool_schemas: Any = None, **kwargs: Any
     ) -> Any:
         # CAMEL's own turns a 429 into an error without its Retry-After header, and logs every failure.
-        backend = self.model_backend.current_model
-        response = await backend.arun(openai_messages, None, tool_schemas or None)
+        async for attempt in retrying(self.retry):
+            with attempt:
+                answer = self._handle_batch_response(await self._completion(openai_messages, tool_schemas))
+        if answer.tool_call_requests:  # some servers call that "stop" too
+            answer.finish_reasons = ["tool_calls"]
+        return answer
+
+    async def _completion(self, messages: list[Any], tool_schemas: Any) -> ChatCompletion:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                response = await self.model_backend.current_model.arun(messages, None, tool_schemas or None)
+        except TimeoutError as e:
+            raise TimeoutError(str(e) or f"no answer within {self.timeout_s} s") from e
         if not isinstance(response, ChatCompletion) or not response.choices:
             raise TypeError(f"expected a chat completion, got {str(response)[:200]!r}")
-        return self._handle_batch_response(response)
+        return response
 
     def _record_final_output(self, output_messages: list[Any]) -> None:
         """Keep nothing: the agent is dropped after its one step, and an empty answer is no warning."""
@@ -68,6 +88,8 @@ class BackendAgent:
     timeout_s: float | None = None
     """Seconds for one call; None: as long as it takes."""
     takes_seed: bool = True
+    tools: tuple[Any, ...] = field(default=(), repr=False)
+    """CAMEL's FunctionTools that the model may call."""
 
     async def ask(self, messages: Sequence[Message], *, seed: int) -> Reply:
         """Return the answer to the messages, whose last turn is the user's.
@@ -79,7 +101,10 @@ class BackendAgent:
         token = request_seed.set(seed)
         try:
             with boundary(AgentError, f"reply of agent {self.name!r} ({self.model})"):
-                response = await self._retried(retrying(self.retry), messages)
+                agent, last = chat_agent(
+                    self.backend, messages, retry=self.retry, timeout_s=self.timeout_s, tools=self.tools
+                )
+                response = await agent.astep(last)
         except AgentError as e:
             cause = e.__cause__ or e
             raise AgentError(
@@ -89,16 +114,14 @@ class BackendAgent:
             request_seed.reset(token)
         return _reply(response, time.perf_counter() - started, seed if self.takes_seed else None)
 
-    async def _retried(self, attempts: AsyncRetrying, messages: Sequence[Message]) -> Any:
-        async for attempt in attempts:
-            with attempt:
-                agent, last = chat_agent(self.backend, messages, timeout_s=self.timeout_s)
-                return await agent.astep(last)
-        raise AssertionError("tenacity ends by an answer or an exception")
-
 
 def chat_agent(
-    backend: Any, messages: Sequence[Message], *, timeout_s: float | None = None
+    backend: Any,
+    messages: Sequence[Message],
+    *,
+    retry: RetryConfig = NO_RETRY,
+    timeout_s: float | None = None,
+    tools: Sequence[Any] = (),
 ) -> tuple[ChatAgent, str]:
     """Return a fresh agent that remembers all turns but the last, and the last turn's text."""
     system = messages[0].content if messages[0].role == "system" else None
@@ -107,10 +130,12 @@ def chat_agent(
         model=backend,
         summarize_threshold=None,  # else it calls the model to summarise long prompts
         token_limit=backend.token_limit,
-        max_iteration=1,
+        tools=list(tools),
+        max_iteration=_MAX_ROUNDS if tools else 1,
         retry_attempts=1,
-        step_timeout=timeout_s,
+        step_timeout=None,
     )
+    agent.retry, agent.timeout_s = retry, timeout_s
     for turn in messages[1 if system is not None else 0 : -1]:
         make = BaseMessage.make_user_message if turn.role == "user" else BaseMessage.make_assistant_message
         agent.update_memory(make(turn.role, turn.content), OpenAIBackendRole(turn.role))
@@ -124,10 +149,25 @@ def _reply(response: Any, latency_s: float, seed: int | None) -> Reply:
     usage: Mapping[str, int] = response.info.get("usage") or {}
     is_cut = len(text) > _MAX_REPLY_CHARS
     return Reply(
-        text=_UNSTORABLE.sub("\ufffd", text[:_MAX_REPLY_CHARS]),
+        text=_storable(text[:_MAX_REPLY_CHARS]),
         finish_reason="length" if is_cut else (None if reasons[0] == "None" else reasons[0]),
         prompt_tokens=usage.get("prompt_tokens") or 0,
         completion_tokens=usage.get("completion_tokens") or 0,
         latency_s=latency_s,
         seed=seed,
+        tool_calls=tuple(_tool_call(record) for record in response.info.get("tool_calls") or ()),
     )
+
+
+def _tool_call(record: Any) -> ToolCall:
+    """Return what is logged of a tool that was called."""
+    arguments = json.dumps(record.args, ensure_ascii=False, default=str)
+    return ToolCall(
+        name=_storable(record.tool_name),
+        arguments=_storable(arguments[:_MAX_LOGGED_CHARS]),
+        result=_storable(str(record.result)[:_MAX_LOGGED_CHARS]),
+    )
+
+
+def _storable(text: str) -> str:
+    return _UNSTORABLE.sub("\ufffd", text)

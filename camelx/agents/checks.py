@@ -1,4 +1,4 @@
-"""What can be known to fail before a cycle starts: servers, keys, model directories, scripts."""
+"""What can be known to fail before a cycle starts: servers, keys, model directories, scripts, tools."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import httpx
 from camelx.agents.factory import NO_KEY, api_key, check_platform
 from camelx.agents.policy import PolicyModel, check_files, policy_for
 from camelx.agents.scripted import ScriptedBackend
+from camelx.agents.tools import open_tools
 from camelx.config import (
     AgentsConfig,
     BackendConfig,
@@ -23,12 +24,18 @@ _TIMEOUT_S = 5.0
 
 
 def check_team(config: AgentsConfig, policy: PolicyModel) -> None:
-    """Check every backend that an agent uses, without loading a model or asking one.
+    """Check every backend and tool that an agent uses, without loading a model or asking one.
 
     Raises:
-        ConfigError: A key's variable is not set, a script has a bad line, a model directory is missing.
+        ConfigError: A key's variable is not set, a script has a bad line, a tool or a model directory is
+            missing.
         AgentError: A server does not answer or refuses the key, or an adapter directory is unsafe.
     """
+    for agent in config.agents:
+        try:
+            open_tools(agent.tools)
+        except ConfigError as e:
+            raise ConfigError(f"agent {agent.name!r}: {e}") from e
     for name in sorted({agent.backend for agent in config.agents}):
         try:
             _check(config.backends[name], policy)

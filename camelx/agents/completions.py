@@ -18,15 +18,17 @@ class TokenCounter(BaseTokenCounter):  # type: ignore[misc]  # camel has no type
 
     def __init__(self, count: Callable[[Sequence[Message]], int] | None = None) -> None:
         """Count by `count`; None: four bytes a token, for servers whose tokenizer is not known here."""
-        self._count = count or estimated_tokens
+        self._count = count
 
     def count_tokens_from_messages(self, messages: list[Any]) -> int:
         """Return the tokens of a conversation."""
-        return self._count(as_messages(messages))
+        if self._count is not None:
+            return self._count(as_messages(messages))
+        return sum(_estimated(str(m.get("content") or "") + str(m.get("tool_calls") or "")) for m in messages)
 
     def encode(self, text: str) -> list[int]:
-        """Return the bytes of the text, for CAMEL's cutting of tool results, which camelx does not use."""
-        return list(text.encode())
+        """Return the bytes of the text, by which CAMEL cuts tool results beyond the context."""
+        return list(text.encode("utf-8", "replace"))
 
     def decode(self, token_ids: list[int]) -> str:
         """Return the text of `encode`d bytes."""
@@ -35,7 +37,11 @@ class TokenCounter(BaseTokenCounter):  # type: ignore[misc]  # camel has no type
 
 def estimated_tokens(messages: Sequence[Message]) -> int:
     """Return a rough count: four bytes a token, and four tokens for each turn's marks."""
-    return sum(4 + len(m.content.encode("utf-8", "replace")) // 4 for m in messages)
+    return sum(_estimated(m.content) for m in messages)
+
+
+def _estimated(text: str) -> int:
+    return 4 + len(text.encode("utf-8", "replace")) // 4
 
 
 class OwnBackend(BaseModelBackend):  # type: ignore[misc]  # camel has no types

@@ -47,10 +47,11 @@ def openai_client(config: OpenAIBackendConfig, *, concurrency: int) -> Any:
 
 def openai_backend(config: OpenAIBackendConfig, sampling: SamplingConfig, client: Any) -> BaseModelBackend:
     """Return the backend of an OpenAI-compatible server, on a client that backends may share."""
+    arguments = _sampling_arguments(sampling)
     backend = ModelFactory.create(
         model_platform=ModelPlatformType.OPENAI_COMPATIBLE_MODEL,
         model_type=config.model,
-        model_config_dict=_SeededConfig(_sampling_arguments(sampling)),
+        model_config_dict=_SeededConfig(arguments) if config.send_seed else arguments,
         token_counter=TokenCounter(),
         api_key=api_key(config.api_key_env) or NO_KEY,
         url=config.url,

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from camelx.adapters import check_adapter_files
-from camelx.config import TransformersBackendConfig
+from camelx.config import DEMO_MODEL_DIR, TransformersBackendConfig
 from camelx.errors import AgentError, ConfigError, boundary
-
-DEMO_DIR = Path(__file__).parent.parent / "demo_model" / "weights"
-"""Directory of the model that ships with camelx, which "demo" names."""
 
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 _UNBOUNDED = 1 << 20
@@ -33,7 +30,7 @@ class PolicyModel:
     @property
     def label(self) -> str:
         """Name of the base: "demo", a hub id, or a directory."""
-        return "demo" if Path(self.base) == DEMO_DIR else self.base
+        return "demo" if Path(self.base) == DEMO_MODEL_DIR else self.base
 
 
 def policy_for(backend: TransformersBackendConfig, policy: PolicyModel) -> PolicyModel:
@@ -44,7 +41,7 @@ def policy_for(backend: TransformersBackendConfig, policy: PolicyModel) -> Polic
     Raises:
         ConfigError: The adapter names a directory that does not exist.
     """
-    base = {"policy": policy.base, "demo": str(DEMO_DIR)}.get(backend.model)
+    base = {"policy": policy.base, "demo": str(DEMO_MODEL_DIR)}.get(backend.model)
     if base is None:  # a directory is written out as the policy's base is: "./model" may be the same
         base = str(Path(backend.model).resolve()) if Path(backend.model).is_dir() else backend.model
     if backend.adapter == "champion":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -10,6 +11,7 @@ from camelx.agents.factory import camel_backend, openai_backend, openai_client
 from camelx.agents.policy import PolicyModel, policy_for
 from camelx.agents.retrying import NO_RETRY
 from camelx.agents.scripted import ScriptedBackend
+from camelx.agents.tools import open_tools
 from camelx.config import (
     AgentConfig,
     AgentsConfig,
@@ -39,7 +41,8 @@ def open_team(config: AgentsConfig, policy: PolicyModel, *, concurrency: int) ->
         concurrency: Most calls that will be under way at once; connections are kept for so many.
 
     Raises:
-        ConfigError: A key's variable is not set, a script has a bad line, a model directory is missing.
+        ConfigError: A key's variable is not set, a script has a bad line, a tool or a model directory is
+            missing.
         AgentError: A model can't be loaded.
     """
     return Team(config, policy, concurrency=concurrency)
@@ -78,7 +81,10 @@ class Team:
         self._config, self._policy, self._concurrency = config, policy, concurrency
         self._engines: dict[_Shared, Engine] = {}
         self._clients: dict[str, Any] = {}
-        self._agents = {c.name: self._made(c, c.role, c.system, c.sampling) for c in config.agents}
+        self._agents = {
+            c.name: self._made(c, c.role, c.system, c.sampling, tools=open_tools(c.tools))
+            for c in config.agents
+        }
 
     def agents(self, role: Role) -> list[Agent]:
         """Return the agents of a role; several of one kind are named name-1, name-2, ..."""
@@ -88,7 +94,7 @@ class Team:
         """Return who reviews, by name: the PeerReviewers, and with `peers` the other agents too.
 
         A peer judges on its own backend and under its own name, with the first PeerReviewer's system
-        message and sampling.
+        message and sampling, and without the tools of its own role.
         """
         judges = {agent.name: agent for agent in self.agents(Role.PEER_REVIEWER)}
         if peers:
@@ -117,7 +123,14 @@ class Team:
     ) -> None:
         await self.aclose()
 
-    def _made(self, c: AgentConfig, role: Role, system: str, sampling: SamplingConfig) -> list[Agent]:
+    def _made(
+        self,
+        c: AgentConfig,
+        role: Role,
+        system: str,
+        sampling: SamplingConfig,
+        tools: Sequence[Any] = (),
+    ) -> list[Agent]:
         backend, facts = self._backend(c.backend, sampling)
         return [
             BackendAgent(
@@ -126,6 +139,7 @@ class Team:
                 system=system,
                 samples=c.samples,
                 backend=backend,
+                tools=tuple(tools),
                 **facts,
             )
             for name in c.members
@@ -145,7 +159,9 @@ class Team:
                 if name not in self._clients:
                     self._clients[name] = openai_client(config, concurrency=self._concurrency)
                 backend = openai_backend(config, sampling, self._clients[name])
-                return backend, _facts(config.model, None, config.retry, config.timeout_s)
+                return backend, _facts(
+                    config.model, None, config.retry, config.timeout_s, takes_seed=config.send_seed
+                )
             case CamelBackendConfig():
                 facts = _facts(config.model, None, config.retry, config.timeout_s, takes_seed=False)
                 return camel_backend(config, sampling), facts

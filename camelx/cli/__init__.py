@@ -11,6 +11,7 @@ import sys
 from dotenv import load_dotenv
 
 from camelx.offline import turn_off_telemetry
+from camelx.threads import let_waiting_threads_sleep
 
 
 def main() -> None:
@@ -18,6 +19,7 @@ def main() -> None:
     # All of .env, for Prefect and the keys of model servers too: `Settings` would take CAMELX_* alone.
     load_dotenv(".env")
     turn_off_telemetry()
+    let_waiting_threads_sleep()
     from typer.main import get_command
 
     from camelx.cli.app import app

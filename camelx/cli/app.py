@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from camelx import __version__
+from camelx.cli.annotate import annotate
 from camelx.cli.audit import explain, replay
 from camelx.cli.bench import bench_app, demo_model_app
 from camelx.cli.cycle import cycle, cycles, show
@@ -50,7 +51,8 @@ def options(
 
 
 for command in (
-    cycle, cycles, show, explain, replay, serve, export, validate, models, promote, rollback, doctor,
+    cycle, cycles, show, annotate, explain, replay, serve,
+    export, validate, models, promote, rollback, doctor,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(import_app, name="import")

@@ -42,7 +42,7 @@ def cycle(
     cycle_id: Annotated[
         str | None, typer.Option("--cycle", metavar="ID", help="Go on with this cycle.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with the latest cycle that did not complete.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on with the latest begun, unfinished cycle.")] = False,
     goals: Annotated[int | None, typer.Option(help="Short for --set goals.n=N.")] = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set seed=N.")] = None,
     set_: Set = None,

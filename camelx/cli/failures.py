@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +21,7 @@ from typer.core import TyperGroup
 from camelx.errors import CamelxError, StorageError
 
 INTERRUPTED = 130
+_SQLITE = "sqlite:///"
 
 
 class Commands(TyperGroup):
@@ -36,7 +40,9 @@ class Commands(TyperGroup):
             if os.environ.get("CAMELX_TRACEBACK") == "1":
                 raise
             if _is_full_disk(e):
-                say(f"the disk is full: {e}; free some space, then `camelx cycle --resume`")
+                said = str(e).partition("\n")[0]  # MLflow adds the statement
+                say(said if "the disk is full" in said else f"the disk is full: {said}")
+                say(f"{_least_room()}; free some, then a cycle goes on with `camelx cycle --resume`")
                 raise typer.Exit(StorageError.exit_code) from e
             if not isinstance(e, CamelxError):
                 raise
@@ -80,11 +86,32 @@ def write_traceback(kind: type[BaseException], error: BaseException, trace: Trac
 
 
 def _is_full_disk(error: BaseException) -> bool:
-    # Libraries in other languages say it in words only, safetensors for instance.
+    # Libraries in other languages say it in words only: safetensors, PostgreSQL and SQLite for instance.
+    words = (os.strerror(errno.ENOSPC), "database or disk is full")
     return any(
-        (isinstance(e, OSError) and e.errno == errno.ENOSPC) or os.strerror(errno.ENOSPC) in str(e)
+        (isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT))
+        or any(w in str(e) for w in words)
         for e in _causes(error)
     )
+
+
+def _least_room() -> str:
+    """Return which of the places that camelx writes to has the least room, for errors often name none."""
+    from camelx.config import settings
+
+    known = settings()
+    urls = (known.resolved_database_url, known.resolved_mlflow_uri)
+    databases = [Path(url.removeprefix(_SQLITE)).parent for url in urls if url.startswith(_SQLITE)]
+    places = [known.data_dir, known.adapters_dir, known.mlruns_dir, Path(tempfile.gettempdir()), *databases]
+    there = {place: _existing(place.resolve()) for place in places}
+    fullest = min(places, key=lambda place: shutil.disk_usage(there[place]).free)
+    disk = next(above for above in (there[fullest], *there[fullest].parents) if above.is_mount())
+    free = shutil.disk_usage(disk).free / 2**20
+    return f"least room is in {fullest}, on the disk mounted at {disk}: {free:.1f} MiB free"
+
+
+def _existing(path: Path) -> Path:
+    return next(above for above in (path, *path.parents) if above.exists())
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

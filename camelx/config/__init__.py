@@ -6,6 +6,7 @@ is handed its own section.
 """
 
 from camelx.config.agents import (
+    DEMO_MODEL_DIR,
     AgentConfig,
     AgentsConfig,
     BackendConfig,
@@ -53,6 +54,7 @@ from camelx.config.ranking import (
 )
 
 __all__ = [
+    "DEMO_MODEL_DIR",
     "AgentConfig",
     "AgentsConfig",
     "BackendConfig",

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from camelx.config.section import Section, nearest_hint
 from camelx.schemas import Role
 
+DEMO_MODEL_DIR = Path(__file__).parent.parent / "demo_model" / "weights"
+"""Directory of the model that ships with camelx, which "demo" names as a model."""
+
 
 class SamplingConfig(Section):
     """How an agent samples its answers."""
@@ -66,6 +69,8 @@ class OpenAIBackendConfig(Section):
     """Base URL, ending in /v1."""
     api_key_env: str | None = None
     """Environment variable that holds the key; None: the server needs none."""
+    send_seed: bool = True
+    """False: leave `seed` out of the requests, for servers that refuse fields they don't know."""
     timeout_s: float = Field(default=120.0, gt=0)
     """Seconds for one call."""
     retry: RetryConfig = RetryConfig()
@@ -117,6 +122,9 @@ class AgentConfig(Section):
     samples: int = Field(default=1, ge=1)
     """Answers per prompt: proposals per goal, executions per proposal. Reviewers ignore it."""
     sampling: SamplingConfig = SamplingConfig()
+    tools: tuple[str, ...] = ()
+    """What the model may call: names of CAMEL toolkits, such as MathToolkit, and functions of your own, as
+    "package.module:function". Backends `openai` and `camel` only."""
 
     @property
     def members(self) -> list[str]:
@@ -137,6 +145,12 @@ class AgentsConfig(Section):
                 raise ValueError(
                     f"agent {agent.name!r} names backend {agent.backend!r}; declared are "
                     f"{', '.join(sorted(self.backends))}{nearest_hint(agent.backend, self.backends)}"
+                )
+            kind = self.backends[agent.backend].kind
+            if agent.tools and kind not in ("openai", "camel"):
+                raise ValueError(
+                    f"agent {agent.name!r} has tools, but its backend {agent.backend!r} is of kind {kind}, "
+                    "which calls none; drop them, or serve the model and use kind openai or camel"
                 )
         names = [name for agent in self.agents for name in agent.members]
         if len(set(names)) < len(names):

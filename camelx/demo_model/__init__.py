@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from camelx.config import DEMO_MODEL_DIR
+
 
 def demo_model_path() -> Path:
     """Return the directory of the shipped model (config, tokenizer, weights, card)."""
-    return Path(__file__).parent / "weights"
+    return DEMO_MODEL_DIR

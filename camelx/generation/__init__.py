@@ -4,6 +4,6 @@ In go goals, agents (as protocol arguments) and what earlier runs were answered;
 saved the moment it is there. Called by `camelx.stages` for the cycle's work and for evaluation.
 """
 
-from camelx.generation.workflow import check_failures, generate_interactions, interaction_id
+from camelx.generation.workflow import generate_interactions, interaction_id
 
-__all__ = ["check_failures", "generate_interactions", "interaction_id"]
+__all__ = ["generate_interactions", "interaction_id"]

@@ -8,16 +8,14 @@ items, in whatever order they end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from camelx import progress
+from camelx.calls import Assignment, all_done, check_failures
 from camelx.errors import AgentError
 from camelx.prompts import execution_messages, proposal_messages
 from camelx.schemas import Agent, Goal, Interaction, Message, Stage, stable_id, utc_now
-
-_T = TypeVar("_T")
 
 
 def interaction_id(
@@ -27,21 +25,12 @@ def interaction_id(
     return stable_id("interaction", cycle_id, stage, goal_id, agent, parent_id or "", sample)
 
 
-def request_seed(seed: int, item_id: str) -> int:
-    """Return the seed of one model call, below 2**31, since some servers take no more."""
-    return int(stable_id("seed", seed, item_id)[:8], 16) & 0x7FFF_FFFF
-
-
 async def generate_interactions(
     goals: Sequence[Goal],
     *,
     proposers: Sequence[Agent],
     executors: Sequence[Agent],
-    cycle_id: str,
-    stage: Stage,
-    trace_id: str,
-    seed: int,
-    concurrency: int,
+    assignment: Assignment,
     done: Mapping[str, Interaction],
     save: Callable[[Interaction], None],
 ) -> list[Interaction]:
@@ -51,27 +40,21 @@ async def generate_interactions(
         goals: What to work on.
         proposers: May be empty: then executors work on the goals themselves.
         executors: May be empty: then there are proposals only.
-        cycle_id: Part of every id.
-        stage: Part of every id; evaluation asks the same goals anew.
-        trace_id: Written into each row.
-        seed: With an item's id it fixes the item's sampling.
-        concurrency: Most calls under way at once.
+        assignment: The stage that asks.
         done: What earlier runs of the stage gave, by id. Answered items are not asked again, failed ones are.
         save: Called with each row the moment its answer, or its failure, is there.
 
     Raises:
+        AgentError: Too many calls failed; their rows are saved.
         Exception: What `save` raised. The calls under way are cancelled.
     """
     n_executions = sum(agent.samples for agent in executors)
     n_proposals = len(goals) * sum(agent.samples for agent in proposers)
     run = _Run(
-        cycle_id=cycle_id,
-        stage=stage,
-        trace_id=trace_id,
-        seed=seed,
+        assignment=assignment,
         done=done,
         save=save,
-        slots=asyncio.Semaphore(concurrency),
+        slots=asyncio.Semaphore(assignment.concurrency),
         n_total=n_proposals + n_executions * (n_proposals if proposers else len(goals)),
     )
     run.report()
@@ -81,40 +64,22 @@ async def generate_interactions(
         ]
     else:
         work = [run.execute(goal, None, executors) for goal in goals]
-    return [row for rows in await _all(work) for row in rows]
-
-
-def check_failures(interactions: Sequence[Interaction], max_failure_rate: float) -> None:
-    """Raise where too large a share of the calls failed.
-
-    Raises:
-        AgentError: The share is beyond `max_failure_rate`; the message says both and the first error.
-    """
-    failed = [row for row in interactions if row.error is not None]
-    if interactions and len(failed) / len(interactions) > max_failure_rate:
-        raise AgentError(
-            f"{len(failed)} of {len(interactions)} model calls failed "
-            f"({len(failed) / len(interactions):.1%}, allowed are {max_failure_rate:.1%}); the first, of "
-            f"agent {failed[0].agent!r}: {failed[0].error}. Mend the cause and resume the cycle: only the "
-            "failed calls are made again",
-            agent=failed[0].agent,
-            retryable=True,
-        )
+    interactions = [row for rows in await all_done(work) for row in rows]
+    check_failures(run.failures, len(interactions), assignment.max_failure_rate)
+    return interactions
 
 
 @dataclass
 class _Run:
     """What all items of one call of `generate_interactions` share."""
 
-    cycle_id: str
-    stage: Stage
-    trace_id: str
-    seed: int
+    assignment: Assignment
     done: Mapping[str, Interaction]
     save: Callable[[Interaction], None]
     slots: asyncio.Semaphore
     n_total: int
     n_done: int = 0
+    failures: list[AgentError] = field(default_factory=list)
 
     async def propose(
         self, goal: Goal, agent: Agent, sample: int, executors: Sequence[Agent]
@@ -132,7 +97,7 @@ class _Run:
     ) -> list[Interaction]:
         """Return the executions of one proposal, or of the goal itself."""
         text, parent_id = (proposal.completion, proposal.id) if proposal else (None, None)
-        return await _all(
+        return await all_done(
             [
                 self.item(goal, a, sample, execution_messages(a.system, goal.text, text), parent_id)
                 for a, sample in _samples(executors)
@@ -143,13 +108,14 @@ class _Run:
         self, goal: Goal, agent: Agent, sample: int, messages: tuple[Message, ...], parent_id: str | None
     ) -> Interaction:
         """Return one interaction: the one that is there already, or a new one."""
-        item_id = interaction_id(self.cycle_id, self.stage, goal.id, agent.name, parent_id, sample)
+        mine = self.assignment
+        item_id = interaction_id(mine.cycle_id, mine.stage, goal.id, agent.name, parent_id, sample)
         row = self.done.get(item_id)
         if row is None or row.error is not None:
             asked = Interaction(
                 id=item_id,
-                cycle_id=self.cycle_id,
-                stage=self.stage,
+                cycle_id=mine.cycle_id,
+                stage=mine.stage,
                 goal_id=goal.id,
                 agent=agent.name,
                 role=agent.role,
@@ -158,55 +124,46 @@ class _Run:
                 model=agent.model,
                 adapter_version=agent.adapter_version,
                 messages=messages,
-                seed=request_seed(self.seed, item_id),
-                trace_id=self.trace_id,
+                seed=mine.seed_of(item_id),
+                trace_id=mine.trace_id,
             )
             async with self.slots:
-                row = await _answered(asked, agent)
+                row = await self.answered(asked, agent)
                 self.save(row)
         self.n_done += 1
         self.report()
         return row
 
+    async def answered(self, asked: Interaction, agent: Agent) -> Interaction:
+        """Return the interaction with the agent's answer, or with the reason why there is none."""
+        try:
+            reply = await agent.ask(asked.messages, seed=asked.seed or 0)
+        except AgentError as e:
+            self.failures.append(e)
+            return asked.model_copy(update={"error": str(e), "created_at": utc_now()})
+        return asked.model_copy(
+            update={
+                "completion": reply.text,
+                "finish_reason": reply.finish_reason,
+                "tool_calls": reply.tool_calls,
+                "prompt_tokens": reply.prompt_tokens,
+                "completion_tokens": reply.completion_tokens,
+                "latency_s": reply.latency_s,
+                "seed": reply.seed,
+                "created_at": utc_now(),
+            }
+        )
+
     def report(self) -> None:
         """Tell listeners how far the run is."""
         progress.report(
-            progress.Progress(self.cycle_id, self.stage, self.n_done, self.n_total, "interactions")
+            progress.Progress(
+                self.assignment.cycle_id, self.assignment.stage, self.n_done, self.n_total, "interactions"
+            )
         )
-
-
-async def _answered(asked: Interaction, agent: Agent) -> Interaction:
-    """Return the interaction with the agent's answer, or with the reason why there is none."""
-    try:
-        reply = await agent.ask(asked.messages, seed=asked.seed or 0)
-    except AgentError as e:
-        return asked.model_copy(update={"error": str(e), "created_at": utc_now()})
-    return asked.model_copy(
-        update={
-            "completion": reply.text,
-            "finish_reason": reply.finish_reason,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-            "latency_s": reply.latency_s,
-            "seed": reply.seed,
-            "created_at": utc_now(),
-        }
-    )
 
 
 def _samples(agents: Sequence[Agent]) -> Iterator[tuple[Agent, int]]:
     for agent in agents:
         for sample in range(agent.samples):
             yield agent, sample
-
-
-async def _all(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """Return all results in order; at the first exception, or when cancelled, cancel the rest and wait."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -32,7 +33,6 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run, task_run
-from prefect.types._datetime import now
 
 from camelx import progress
 from camelx.config import settings
@@ -43,12 +43,14 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
 CYCLE_LABEL, HOST_LABEL, PID_LABEL = "camelx.cycle", "camelx.host", "camelx.pid"
+BEGAN_LABEL = "camelx.began"
+"""Unix time at which the run was begun, or begun anew: Prefect's own start time stays that of the first."""
 _UPDATE_EVERY_S = 1.0
 _MAX_ROWS = 200
 """Rows of a list that a page shows; the database has them all."""
 
 command_started: contextvars.ContextVar[datetime | None] = contextvars.ContextVar("started", default=None)
-"""When the command began whose time the cycle is charged; None: with the flow run."""
+"""When the command began whose time the cycle is charged; None: with the opening of the cycle."""
 
 recorded_task_runs: set[UUID] = set()
 """Task runs that this process began: a server that is about to stop must have stored them."""
@@ -88,7 +90,7 @@ def opened(open_cycle: Callable[..., str]) -> Callable[..., str]:
         logging.getLogger("camelx").setLevel(settings().log_level)
         recorded_task_runs.add(UUID(task_run.id))
         run_id = UUID(flow_run.id)
-        _label(run_id, {HOST_LABEL: socket.gethostname(), PID_LABEL: os.getpid()})
+        _label(run_id, {HOST_LABEL: socket.gethostname(), PID_LABEL: os.getpid(), BEGAN_LABEL: time.time()})
         begun = cycle_of(run_id)
         cycle_id = open_cycle(config, cycle_id=begun) if begun else open_cycle(config, **options)
         _label(run_id, {CYCLE_LABEL: cycle_id})
@@ -102,10 +104,11 @@ def closing(close_cycle: Callable[..., None]) -> Callable[[Any, Any, Any], None]
     """Return a flow hook that records how the run's cycle ended."""
 
     def hook(_flow: Any, run: Any, state: Any) -> None:
-        cycle_id = cycle_of(run.id)
-        if cycle_id is None:
+        labels = _labels(run.id)
+        if not labels.get(CYCLE_LABEL):
             return
-        began = command_started.get() or run.start_time or run.created
+        command = command_started.get()
+        began = command.timestamp() if command else float(labels[BEGAN_LABEL])
         error = None if state.is_completed() else _reason(state)
         status = (
             CycleStatus.COMPLETED
@@ -114,16 +117,21 @@ def closing(close_cycle: Callable[..., None]) -> Callable[[Any, Any, Any], None]
             if state.is_failed()
             else CycleStatus.CANCELLED
         )
-        close_cycle(cycle_id, status=status, seconds=(now("UTC") - began).total_seconds(), error=error)
+        seconds = max(0.0, time.time() - began)  # a clock may be set back
+        close_cycle(str(labels[CYCLE_LABEL]), status=status, seconds=seconds, error=error)
 
     return hook
 
 
 def cycle_of(flow_run_id: UUID) -> str | None:
     """Return the cycle that a flow run opened; None: it did not come so far."""
-    with get_client(sync_client=True) as client:
-        label = client.read_flow_run(flow_run_id).labels.get(CYCLE_LABEL)
+    label = _labels(flow_run_id).get(CYCLE_LABEL)
     return str(label) if label else None
+
+
+def _labels(flow_run_id: UUID) -> Mapping[str, Any]:
+    with get_client(sync_client=True) as client:
+        return dict(client.read_flow_run(flow_run_id).labels)
 
 
 def _label(flow_run_id: UUID, labels: Mapping[str, Any]) -> None:

@@ -36,7 +36,7 @@ def run_flow(
         entrypoint: The flow as prefect.yaml names it: "package.module.function".
         parameters: Its parameters.
         server: A server that answers.
-        started: When the command began, for the cycle's seconds; None: with the flow run.
+        started: When the command began, for the cycle's seconds; None: with the opening of the cycle.
 
     Raises:
         CamelxError: What the flow raised.

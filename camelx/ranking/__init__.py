@@ -5,7 +5,7 @@ probabilities of the reviewed pairs, judges' weights), and from it the records `
 Called by the stage mutual-rank, by evaluation of goals that only judges can compare, and by
 ``camelx bench ranking``.
 
-    hold_reviews -> vote_frame -> rank_votes -> credit_roles
+    hold_reviews -> rank_votes -> credit_roles
 """
 
 from camelx.ranking.credit import credit_roles
@@ -15,7 +15,7 @@ from camelx.ranking.reviewing.reading import read_reply, shown_order
 from camelx.ranking.reviewing.schedule import Ballot, both_orders
 from camelx.ranking.reviewing.session import hold_reviews
 from camelx.ranking.reviewing.spending import Ledger, Spent
-from camelx.ranking.reviewing.voting import Sitting, check_answered, check_unreadable
+from camelx.ranking.reviewing.voting import Sitting, check_unreadable
 from camelx.ranking.votes import VOTE_COLUMNS, vote_frame
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "Sitting",
     "Spent",
     "both_orders",
-    "check_answered",
     "check_unreadable",
     "credit_roles",
     "hold_reviews",

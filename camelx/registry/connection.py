@@ -44,7 +44,7 @@ class Connection:
         self._check_reachable()
         from mlflow import MlflowClient
 
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
 
     @property

@@ -7,9 +7,11 @@ different tags, so none is lost, and each sets the alias until it agrees with th
 
 from __future__ import annotations
 
+import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ from camelx.schemas import AdapterVersion
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
+
+log = logging.getLogger(__name__)
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -38,6 +42,31 @@ class Registry(Connection):
     """Runs and adapter versions in one MLflow tracking and registry server."""
 
     # --- runs
+
+    @contextmanager
+    def run(self, cycle_id: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[str]:
+        """Start the cycle's run as `start_run` does, and end it with the block, however the block ends.
+
+        It is Finished, Failed where the block raised, Killed where it was interrupted. The next call opens
+        it again, and versions may be registered with it after its end.
+
+        Raises:
+            RegistryError: MLflow refused or can't be reached.
+        """
+        run_id = self.start_run(cycle_id, params, tags)
+        try:
+            yield run_id
+        except BaseException as e:
+            try:
+                self._end_run(run_id, "FAILED" if isinstance(e, Exception) else "KILLED")
+            except RegistryError as also:  # what ended the block says more
+                log.warning("%s", also)
+            raise
+        self._end_run(run_id, "FINISHED")
+
+    def _end_run(self, run_id: str, status: str) -> None:
+        with self._calling(f"ending run {run_id}"):
+            self._client.set_terminated(run_id, status)
 
     def start_run(self, cycle_id: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         """Return the id of the cycle's run: a new one, or the one that an interrupted call left.
@@ -139,7 +168,6 @@ class Registry(Connection):
                 version = self._create(run_id, name, adapter_dir, stored, metrics, artifacts)
             if version == int(self._all_stored(name)[-1].version):
                 self._set_alias(name, CHALLENGER, version)
-            self._client.set_terminated(run_id)
             return self.version(name, version)
 
     def _version_with(self, run_id: str, name: str, adapter_sha256: str) -> int | None:

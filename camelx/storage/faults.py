@@ -17,7 +17,7 @@ BUSY_TIMEOUT_S = 30
 _KNOWN_FAULTS = (
     (
         ("database or disk is full", "disk full", "no space left"),
-        "the disk is full; free some space and run the same command again: what was saved stays saved",
+        "the disk is full; free some space: what was saved stays saved",
     ),
     (
         ("database is locked", "database table is locked"),

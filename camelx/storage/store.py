@@ -11,7 +11,6 @@ from camelx.errors import StorageError
 from camelx.schemas import (
     Annotation,
     Cycle,
-    CycleStatus,
     Goal,
     Holdout,
     Interaction,
@@ -59,16 +58,10 @@ class Store(Judgements):
         *,
         split: Split | None = None,
         ids: Sequence[str] | None = None,
-        level_max: int | None = None,
         source: str | None = None,
     ) -> list[Goal]:
-        """Return the goals that meet all conditions, in the order of `ids` where given, else by id.
-
-        Goals of unknown level are left out where `level_max` is given.
-        """
+        """Return the goals that meet all conditions, in the order of `ids` where given, else by id."""
         query = goal_query(split=split, source=source)
-        if level_max is not None:
-            query = query.where(GoalRow.level <= level_max)
         if ids is None:
             return records_of(Goal, self._read("reading goals", query.order_by(GoalRow.id)))
         found = self._by_ids(Goal, query, GoalRow.id, ids)
@@ -103,12 +96,6 @@ class Store(Judgements):
             query = query.where(GoalRow.source != not_source)
         query = query.order_by(func.coalesce(uses.c.n, 0), GoalRow.id).limit(n)
         return records_of(Goal, self._read("choosing goals", query))
-
-    def n_goals(self, split: Split | None = None) -> int:
-        """Return the number of goals."""
-        query = select(func.count()).select_from(GoalRow)
-        query = query if split is None else query.where(GoalRow.split == split.value)
-        return int(self._read("counting goals", query)[0][0])
 
     # Cycles and their stages
 
@@ -172,10 +159,9 @@ class Store(Judgements):
             raise StorageError(f"{self._where} has no cycle {cycle_id!r}; {known}")
         return records_of(Cycle, found)[0]
 
-    def latest_cycle(self, status: CycleStatus | None = None) -> Cycle | None:
-        """Return the cycle with the highest number, of that status where one is given."""
+    def latest_cycle(self) -> Cycle | None:
+        """Return the cycle with the highest number."""
         query = select(*columns(CycleRow)).order_by(CycleRow.number.desc()).limit(1)
-        query = query if status is None else query.where(CycleRow.status == status.value)
         return next(iter(records_of(Cycle, self._read("reading the latest cycle", query))), None)
 
     def cycles(self) -> list[Cycle]:
@@ -262,6 +248,11 @@ class Store(Judgements):
         return self._by_ids(Interaction, query, InteractionRow.goal_id, goal_ids)
 
     # The hold-out
+
+    def delete_annotations(self, ids: Iterable[str]) -> None:
+        """Remove the annotations that have these ids; others are no error."""
+        with self._write("deleting annotations") as connection:
+            connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(list(ids))))
 
     def freeze_holdout(self, holdout: Holdout) -> None:
         """Store a hold-out; where one of its name is frozen already, that one stays."""

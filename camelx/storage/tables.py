@@ -20,6 +20,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -158,6 +159,10 @@ class InteractionRow(Base):
     messages: Mapped[list[Any]]
     completion: Mapped[str] = mapped_column(ModelText)
     finish_reason: Mapped[str | None]
+    tool_calls: Mapped[list[Any]] = mapped_column(
+        JSON().with_variant(JSONB(), "postgresql"),  # which can't compare the default of a plain JSON column
+        server_default="[]",
+    )
     prompt_tokens: Mapped[int]
     completion_tokens: Mapped[int]
     latency_s: Mapped[float]

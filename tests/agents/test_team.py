@@ -89,6 +89,13 @@ async def test_a_server_is_sent_the_messages_unchanged_with_sampling_and_seed(se
     assert (reply.prompt_tokens, reply.completion_tokens, reply.seed) == (3, 2, 7)
 
 
+async def test_a_server_that_takes_no_seed_is_sent_none(server: Any) -> None:
+    reply = await ask(openai(server, send_seed=False))
+    assert "seed" not in server.calls[0]
+    assert server.calls[0]["max_tokens"] == 24
+    assert reply.seed is None
+
+
 async def test_earlier_turns_reach_the_server_in_order(server: Any) -> None:
     turns = [*asked("first"), Message(role="assistant", content="ok"), Message(role="user", content="next")]
     async with open_team(config(openai(server)), NO_POLICY, concurrency=1) as team:

@@ -51,6 +51,7 @@ class CountingServer(ThreadingHTTPServer):
         """Whether a third of the verdicts are the wrong way round."""
         self.always: str | None = None
         """What every reviewer answers; None: they compare."""
+        self.refuses_with: int | None = None
         self.lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
 
@@ -75,6 +76,9 @@ class _Chat(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         time.sleep(self.server.delay_s)
+        if self.server.refuses_with is not None:
+            self._send({"error": {"message": "refused"}}, self.server.refuses_with)
+            return
         key = json.dumps([asked["messages"], asked.get("seed")])
         message = {"role": "assistant", "content": self._answer(asked["messages"][-1]["content"], key)}
         self._send(
@@ -95,9 +99,9 @@ class _Chat(BaseHTTPRequestHandler):
             return self.server.always
         return _reply(user, key, is_erratic=self.server.is_erratic)
 
-    def _send(self, document: dict[str, Any]) -> None:
+    def _send(self, document: dict[str, Any], status: int = 200) -> None:
         content = json.dumps(document).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

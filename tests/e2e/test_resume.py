@@ -20,8 +20,6 @@ from .conftest import CountingServer
 ROOT = Path(__file__).parents[2]
 _RUN = """\
 import sys
-from camelx.offline import turn_off_telemetry
-turn_off_telemetry()
 from camelx import cycles, stages
 from camelx.schemas import CycleStatus, Stage
 cycle = cycles.open_cycle(sys.argv[1], resume=sys.argv[2] == "resume")

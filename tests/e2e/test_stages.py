@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import camelx
-from camelx import cycles, policies, stages
+from camelx import config, cycles, policies, stages
+from camelx.adapters import file_sha256
+from camelx.asking import ask_policy, starting_policy
 from camelx.cycles import open_cycle, open_store
-from camelx.errors import CamelxError, ConfigError, EvaluationError, OrchestrationError, RegistryError
-from camelx.schemas import CycleStatus, Stage, StageReport
+from camelx.errors import (
+    AgentError,
+    CamelxError,
+    ConfigError,
+    EvaluationError,
+    OrchestrationError,
+    RegistryError,
+    TrainingError,
+)
+from camelx.schemas import CycleStatus, Stage, StageReport, utc_now
 from camelx.summary import cycle_summary, next_steps
 
 from .conftest import CountingServer
@@ -62,6 +73,13 @@ def test_a_cycle_ends_with_a_registered_version_and_a_page(
         "adapter",
     ):
         assert word in page
+    version = policies.open_registry().version("tiny", 1)
+    run_id, pairs = reports[Stage.TRAIN].details["run_id"], root / "data" / cycle_id / "pairs.parquet"
+    run = policies.open_registry()._client.get_run(run_id)
+    manifest = json.loads((version.path / "manifest.json").read_text())
+    assert {x["pairs_sha256"] for x in (version.tags, run.data.tags, manifest)} == {file_sha256(pairs)}
+    assert run.info.status == "FINISHED"
+
     assert any("make cycle" in step for step in next_steps(cycle_summary(cycle_id)))
     for name in (
         "pairs.parquet",
@@ -78,7 +96,7 @@ def test_a_cycle_ends_with_a_registered_version_and_a_page(
     assert open_cycle(str(counted_config), cycle_id=cycle_id, from_stage=Stage.RANK) == cycle_id
     again = _run(cycle_id)
     assert counted.n_answered == n_calls, "running stages again must not ask for what was answered"
-    assert again[Stage.EXPORT].details["sha256"] == reports[Stage.EXPORT].details["sha256"]
+    assert again[Stage.EXPORT].details["jsonl_sha256"] == reports[Stage.EXPORT].details["jsonl_sha256"]
 
 
 def test_the_next_cycle_starts_from_what_was_promoted_and_reuses_its_answers(
@@ -102,12 +120,84 @@ def test_the_next_cycle_starts_from_what_was_promoted_and_reuses_its_answers(
     manifest = json.loads((root / "adapters" / second / "manifest.json").read_text())
     assert manifest["parent_version"] == "1"
 
+    third = open_cycle(str(counted_config), overrides=on_demo)
+    assert _n_champion_calls(third) == 0
+    agents = counted_config.parent / "agents.yaml"
+    agents.write_text(agents.read_text().replace("system: Work.", "system: Work., sampling: {max_tokens: 9}"))
+    assert _n_champion_calls(open_cycle(str(counted_config), overrides=on_demo)) == 4 * 2
+
     with pytest.raises(RegistryError, match="no champion"):
         camelx.load_champion("nobody")
     model, tokenizer = camelx.load_champion("tiny")
     assert model.generate(**tokenizer("Goal", return_tensors="pt"), max_new_tokens=2).shape[0] == 1
     answer = camelx.champion_agent("tiny", max_tokens=64).step("Goal: Tom has 3 pens. He buys 4 more.")
     assert answer.msgs[0].content.strip()
+
+
+def _n_champion_calls(cycle_id: str) -> int:
+    """Return how many answers to the hold-out the champion is asked for, not taken over."""
+    with open_store() as store:
+        cycle = store.cycle(cycle_id)
+        context = cycles.CycleContext(cycle, config.parse_config(cycle.config), config.settings(), store)
+        return ask_policy(context, "champion", starting_policy(context), context.heldout_goals()).n_calls
+
+
+def test_a_training_that_failed_leaves_no_run_open_and_a_resumed_one_goes_on_in_it(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    cycle_id = open_cycle(str(counted_config))
+    before = list(stages.BY_NAME.values())[:4]
+    for stage in before:
+        stage(cycle_id)
+    in_the_way = root / "adapters" / cycle_id
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(TrainingError):
+        stages.train_dpo_adapter(cycle_id)
+    client = policies.open_registry()._client
+    (experiment,) = [e.experiment_id for e in client.search_experiments() if e.name == "camelx"]
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "FAILED"
+    in_the_way.rmdir()
+    # The server gave all that it was needed for: to train, and to score by verifier, nobody asks it.
+    counted.shutdown()
+    counted.server_close()
+    assert open_cycle(str(counted_config), cycle_id=cycle_id) == cycle_id
+    assert stages.train_dpo_adapter(cycle_id).details["run_id"] == run.info.run_id
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
+
+
+def test_a_cycle_whose_models_are_gone_is_not_resumed(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    cycle_id = open_cycle(str(counted_config))
+    counted.shutdown()
+    counted.server_close()
+    cycles.close_cycle(cycle_id, status=CycleStatus.FAILED)
+    with pytest.raises(AgentError, match="no model server answers"):
+        open_cycle(str(counted_config), cycle_id=cycle_id)
+    with open_store() as store:
+        assert store.cycle(cycle_id).status is CycleStatus.FAILED
+
+
+def test_a_steady_refusal_fails_a_stage_without_a_call_for_another_try(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    cycle_id = open_cycle(str(counted_config))
+    counted.refuses_with = 401
+    with pytest.raises(AgentError, match="16 of 16 model calls failed") as raised:
+        stages.generate_interactions(cycle_id)
+    assert not raised.value.retryable
+
+
+def test_a_cycle_is_charged_the_time_that_it_was_worked_on(root: Path, counted_config: Path) -> None:
+    cycle_id = open_cycle(str(counted_config))
+    cycles.close_cycle(cycle_id, status=CycleStatus.FAILED, seconds=10.0)
+    with open_store() as store:
+        store.update_cycle(cycle_id, started_at=utc_now() - timedelta(days=1))
+    open_cycle(str(counted_config), resume=True)
+    cycles.close_cycle(cycle_id, status=CycleStatus.COMPLETED)
+    with open_store() as store:
+        assert 10.0 < store.cycle(cycle_id).seconds < 3600
 
 
 def test_a_stage_needs_the_one_before_it(root: Path, counted_config: Path) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from camelx import progress
+from camelx.calls import Assignment
 from camelx.errors import AgentError, StorageError
-from camelx.generation import check_failures, generate_interactions
+from camelx.generation import generate_interactions
 from camelx.schemas import Goal, Interaction, Message, Reply, Role, Stage
 
 GOALS = [Goal.new(f"goal {i}") for i in range(4)]
@@ -25,7 +26,7 @@ class Echo:
     model: str = "echo"
     adapter_version: str | None = None
     finish_reason: str = "stop"
-    fails: bool = False
+    error: AgentError | None = None
     calls: list[int] = field(default_factory=list)
     stop_after: int | None = None
 
@@ -34,8 +35,8 @@ class Echo:
         await asyncio.sleep(seed % 3 / 1000)
         if self.stop_after is not None and len(self.calls) > self.stop_after:
             raise asyncio.CancelledError
-        if self.fails:
-            raise AgentError("no", agent=self.name)
+        if self.error is not None:
+            raise self.error
         return Reply(text=f"{messages[-1].content}|{seed}", finish_reason=self.finish_reason, seed=seed)
 
 
@@ -43,17 +44,15 @@ def team(**fields: object) -> tuple[Echo, Echo]:
     return Echo("p", Role.PROPOSER, **fields), Echo("e", Role.EXECUTOR)  # type: ignore[arg-type]
 
 
-async def generate(p: Echo | None, e: Echo, done: dict[str, Interaction], save=None) -> list[Interaction]:
+async def generate(
+    p: Echo | None, e: Echo, done: dict[str, Interaction], save=None, max_failure_rate: float = 1.0
+) -> list[Interaction]:
     rows = {}
     return await generate_interactions(
         GOALS,
         proposers=[p] if p else [],
         executors=[e],
-        cycle_id="c",
-        stage=Stage.GENERATE,
-        trace_id="t",
-        seed=1,
-        concurrency=3,
+        assignment=Assignment("c", Stage.GENERATE, "t", 1, 3, max_failure_rate),
         done=done,
         save=save or (lambda row: rows.setdefault(row.id, row)),
     )
@@ -100,15 +99,22 @@ async def test_a_killed_run_goes_on_with_the_missing_items_and_the_same_rows() -
 
 
 async def test_a_failed_call_is_a_row_with_its_error_and_is_asked_again() -> None:
-    failed = await generate(*team(fails=True), {})
+    failed = await generate(*team(error=AgentError("no", agent="p")), {})
     assert [row.error for row in failed] == ["no"] * 8
-    with pytest.raises(AgentError, match=r"8 of 8.*100\.0%.*'p': no"):
-        check_failures(failed, 0.1)
-    check_failures(failed, 1.0)
     p, e = team()
     rows = await generate(p, e, {row.id: row for row in failed})
     assert (len(p.calls), len(e.calls)) == (8, 16)
-    check_failures(rows, 0.0)
+    assert {row.error for row in rows} == {None}
+
+
+@pytest.mark.parametrize("is_retryable", [True, False])
+async def test_too_many_failures_end_the_run_and_say_whether_it_is_worth_another(is_retryable: bool) -> None:
+    saved: list[Interaction] = []
+    p, e = team(error=AgentError("refused", agent="p", retryable=is_retryable))
+    with pytest.raises(AgentError, match=r"8 of 8.*100\.0%.*'p': refused") as raised:
+        await generate(p, e, {}, saved.append, max_failure_rate=0.1)
+    assert raised.value.retryable is is_retryable
+    assert [row.error for row in saved] == ["refused"] * 8
 
 
 async def test_a_proposal_that_was_cut_is_not_executed_and_progress_still_ends_full() -> None:

@@ -3,9 +3,6 @@ from collections.abc import Iterator
 import pytest
 
 from camelx.config import Settings
-from camelx.offline import turn_off_telemetry
-
-turn_off_telemetry()
 
 
 @pytest.fixture(scope="session")

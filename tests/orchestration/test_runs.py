@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from typing import Any
 from uuid import UUID
 
@@ -115,6 +116,29 @@ def test_a_failed_task_fails_the_flow_and_closes_the_cycle_with_camelx_own_words
         _run(server, opened_cycles, fail)
     (closed,) = opened_cycles.closed
     assert (closed["status"], closed["error"]) == (CycleStatus.FAILED, "pairs file has 0 rows")
+
+
+def test_a_run_begun_anew_goes_on_with_its_cycle_and_is_charged_its_own_time(
+    server: PrefectServer, opened_cycles: Opened
+) -> None:
+    from prefect.flow_engine import run_flow
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.states import AwaitingRetry
+
+    def fail(cycle_id: str) -> StageReport:
+        raise DataValidationError("pairs file has 0 rows")
+
+    with pytest.raises(DataValidationError):
+        _run(server, opened_cycles, fail)
+    with _client(server) as client, temporary_settings({PREFECT_API_URL: server.api_url}):
+        run = _latest_run(client)
+        client.set_flow_run_state(run.id, AwaitingRetry(), force=True)  # as the UI's Retry does
+        began = time.time()
+        with pytest.raises(DataValidationError):
+            run_flow(sys.modules[__name__].entry, flow_run=client.read_flow_run(run.id))
+        assert client.read_flow_run(run.id).start_time == run.start_time
+    assert [call.get("cycle_id") for call in opened_cycles.calls] == [None, "c7"]
+    assert 0 < opened_cycles.closed[1]["seconds"] <= time.time() - began
 
 
 def test_ctrl_c_closes_the_cycle_as_cancelled(server: PrefectServer, opened_cycles: Opened) -> None:

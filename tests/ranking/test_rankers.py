@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from camelx.config import BradleyTerryConfig, PeerRankConfig, ReliablePeerRankConfig, WinRateConfig
 from camelx.errors import ConfigError, DataValidationError
-from camelx.ranking import VOTE_COLUMNS, rank_votes, vote_frame
-from camelx.schemas import Verdict, Vote
+from camelx.ranking import VOTE_COLUMNS, rank_votes
 
 AGENTS = ["ann", "bob", "cid"]
 WIN_RATE, BRADLEY_TERRY = WinRateConfig(kind="win_rate"), BradleyTerryConfig()
@@ -326,15 +325,3 @@ def test_peer_rank_gives_the_worst_author_no_weight():
 def test_a_broken_frame_is_refused_with_what_is_wrong(change, message):
     with pytest.raises(DataValidationError, match=message):
         rank_votes(change(frame(both_orders("cid", "ann0", "bob0", 1))), WIN_RATE)
-
-
-def test_vote_frame_turns_verdicts_into_outcomes_and_unreadable_into_nan():
-    verdicts = [Verdict.FIRST, Verdict.SECOND, Verdict.TIE, None]
-    votes = [
-        Vote(id=str(i), cycle_id="c", goal_id="g", judge="cid", first_id="x", second_id="y", verdict=v)
-        for i, v in enumerate(verdicts)
-    ]
-    made = vote_frame(votes, {"x": "ann"})
-    np.testing.assert_array_equal(made["outcome"], [1.0, -1.0, 0.0, np.nan])
-    assert made["first_author"].tolist() == ["ann"] * 4
-    assert made["second_author"].isna().all()

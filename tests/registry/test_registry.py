@@ -85,6 +85,28 @@ def test_a_run_is_found_again_by_its_cycle_and_keeps_its_parameters(registry):
     assert registry.start_run("c2", {}, {}) != first
 
 
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(RuntimeError("NaN"), "FAILED"), (KeyboardInterrupt(), "KILLED")],
+    ids=["failed", "ctrl-c"],
+)
+def test_a_run_ends_with_its_block_and_is_opened_again_by_the_next(registry, error, status):
+    with pytest.raises(type(error)), registry.run("c1", {}, {}) as first:
+        raise error
+    ended = registry._client.get_run(first).info
+    assert (ended.status, ended.end_time is not None) == (status, True)
+    with registry.run("c1", {}, {}) as again:
+        assert registry._client.get_run(again).info.status == "RUNNING"
+    assert again == first
+    assert registry._client.get_run(first).info.status == "FINISHED"
+
+
+def test_what_ended_a_run_is_raised_even_if_mlflow_is_gone_by_then(registry, monkeypatch):
+    monkeypatch.setattr(registry._client, "set_terminated", None)
+    with pytest.raises(ValueError, match="NaN"), registry.run("c1", {}, {}):
+        raise ValueError("NaN")
+
+
 def test_a_parameter_whose_name_mlflow_refuses_is_logged_under_a_near_one(registry):
     run_id = registry.start_run("c1", {"agents.backends.gpt@work.kind": "openai"}, {})
     assert registry.start_run("c1", {"agents.backends.gpt@work.kind": "openai"}, {}) == run_id

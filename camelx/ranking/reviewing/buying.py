@@ -57,7 +57,7 @@ async def buy_votes(
     tasks: dict[asyncio.Task[list[Vote]], Ask] = {}
     try:
         while True:
-            while len(tasks) < sitting.concurrency and (ask := purchase.next()) is not None:
+            while len(tasks) < sitting.assignment.concurrency and (ask := purchase.next()) is not None:
                 tasks[asyncio.ensure_future(sitting.ask(menu.ballot(ask)))] = ask
             if not tasks:
                 return
@@ -86,7 +86,7 @@ class _Purchase:
         self._menu, self._purse, self._settings = menu, purse, settings
         self._under_way: Counter[int] = Counter()
         pairs = max((len(pairs) for pairs in menu.pairs), default=0)
-        at_once = min(sitting.concurrency // max(1, len(menu.goals)), pairs // _MOST_OF_A_GOAL)
+        at_once = min(sitting.assignment.concurrency // max(1, len(menu.goals)), pairs // _MOST_OF_A_GOAL)
         self._shopper = Shopper(
             menu,
             learn,
@@ -95,7 +95,7 @@ class _Purchase:
             most_under_way=max(1, at_once),
             export_weight=export_weight if settings.complete_orders else float("inf"),
             calls=settings.budget.calls,
-            seed=sitting.seed,
+            seed=sitting.assignment.seed,
         )
         for vote in sitting.votes.values():
             ask = menu.find(vote.goal_id, vote.judge, vote.first_id, vote.second_id)

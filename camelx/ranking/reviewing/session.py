@@ -99,7 +99,7 @@ class _Session:
         """
         sitting, settings, judges = self._sitting, self._settings, list(self._sitting.judges)
         results = [row for row in sitting.results.values() if row.role is Role.EXECUTOR]
-        goals = goal_results(results, sitting.results, judges, sitting.seed)
+        goals = goal_results(results, sitting.results, judges, sitting.assignment.seed)
         if settings.form == "pairwise":
             bouts = [(goal, schedule_bouts(goal, settings)) for goal in goals]
             ballots = [ballot for goal, of_goal in bouts for ballot in bout_ballots(goal, of_goal)]

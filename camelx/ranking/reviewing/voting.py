@@ -6,12 +6,11 @@ that a resumed stage asks again; an unreadable reply leaves votes without a verd
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from camelx.calls import Assignment, all_done, check_failures
 from camelx.errors import AgentError, JudgeParseError
 from camelx.progress import Progress, report
 from camelx.prompts import discussion_messages, listwise_messages, rating_messages, review_messages
@@ -51,14 +50,7 @@ class Sitting:
     """By id, as the compared results and the judges by name."""
     results: Mapping[str, Interaction]
     judges: Mapping[str, Agent]
-    cycle_id: str
-    """Written into every turn, with `stage` and `trace_id`."""
-    stage: Stage
-    trace_id: str
-    seed: int
-    """With the ballot's id it fixes the seed of its call."""
-    concurrency: int
-    """Most calls under way at once."""
+    assignment: Assignment
     save: SaveTurn
     """Called with each turn as soon as it is answered, from the event loop's thread."""
     votes: dict[str, Vote] = field(default_factory=dict)
@@ -67,6 +59,8 @@ class Sitting:
     """The answered turns behind the votes, by id."""
     ledger: Ledger = field(default_factory=Ledger)
     """Of all turns, those included that were there at the start."""
+    failures: list[AgentError] = field(default_factory=list)
+    """Of the calls made here."""
     n_expected: int = 0
     """Calls that the stage will take at most; for whoever draws a bar."""
 
@@ -77,7 +71,7 @@ class Sitting:
 
     def answered(self, ballot: Ballot) -> list[Vote] | None:
         """Return the votes that answer the ballot; None: it has to be asked."""
-        ids = vote_ids(self.cycle_id, self.stage, ballot)
+        ids = vote_ids(self.assignment.cycle_id, self.assignment.stage, ballot)
         return [self.votes[i] for i in ids] if all(i in self.votes for i in ids) else None
 
     async def collect(self, ballots: Sequence[Ballot], purse: Purse | None = None) -> list[Vote]:
@@ -101,7 +95,7 @@ class Sitting:
                     await self.ask(ballot)
                     under_way[ballot.goal_id] -= 1
 
-        await all_done([ask_the_next() for _ in range(min(self.concurrency, len(to_ask)))])
+        await all_done([ask_the_next() for _ in range(min(self.assignment.concurrency, len(to_ask)))])
         return [vote for ballot in ballots for vote in self.answered(ballot) or ()]
 
     async def ask(self, ballot: Ballot) -> list[Vote]:
@@ -109,11 +103,12 @@ class Sitting:
         if (known := self.answered(ballot)) is not None:
             return known
         judge, messages = self.judges[ballot.judge], self._messages(ballot)
-        seed = int(stable_id("seed", self.seed, ballot_id(self.cycle_id, self.stage, ballot))[:8], 16) >> 1
+        seed = self.assignment.seed_of(ballot_id(self.assignment.cycle_id, self.assignment.stage, ballot))
         votes: list[Vote] = []
         try:
             reply = await judge.ask(messages, seed=seed)
         except AgentError as e:
+            self.failures.append(e)
             turn = self._turn(ballot, messages, Reply(text="", finish_reason=None, seed=seed), str(e))
         else:
             turn = self._turn(ballot, messages, reply)
@@ -124,8 +119,26 @@ class Sitting:
             self.turns[turn.id] = turn
         self.ledger.enter(turn)
         n_done = self.ledger.calls + self.ledger.failed
-        report(Progress(self.cycle_id, self.stage, n_done, max(n_done, self.n_expected), "votes"))
+        report(
+            Progress(
+                self.assignment.cycle_id, self.assignment.stage, n_done, max(n_done, self.n_expected), "votes"
+            )
+        )
         return votes
+
+    def _report(self) -> None:
+        n_done, stage = self.ledger.calls + self.ledger.failed, self.assignment.stage
+        n_expected = max(n_done, self.n_expected)
+        report(Progress(self.assignment.cycle_id, stage, n_done, n_expected, "votes"))
+
+    def check_failures(self) -> None:
+        """Refuse a sitting of which too many calls failed.
+
+        Raises:
+            AgentError: See `camelx.calls.check_failures`.
+        """
+        n_calls = self.ledger.calls + len(self.failures)
+        check_failures(self.failures, n_calls, self.assignment.max_failure_rate)
 
     def _messages(self, ballot: Ballot) -> tuple[Message, ...]:
         system, goal = self.judges[ballot.judge].system, self.goals[ballot.goal_id].text
@@ -145,9 +158,9 @@ class Sitting:
     ) -> Interaction:
         judge = self.judges[ballot.judge]
         return Interaction(
-            id=stable_id("interaction", ballot_id(self.cycle_id, self.stage, ballot)),
-            cycle_id=self.cycle_id,
-            stage=self.stage,
+            id=stable_id("interaction", ballot_id(self.assignment.cycle_id, self.assignment.stage, ballot)),
+            cycle_id=self.assignment.cycle_id,
+            stage=self.assignment.stage,
             goal_id=ballot.goal_id,
             agent=judge.name,
             role=Role.PEER_REVIEWER,
@@ -161,7 +174,8 @@ class Sitting:
             latency_s=reply.latency_s,
             seed=reply.seed,
             error=error,
-            trace_id=self.trace_id,
+            trace_id=self.assignment.trace_id,
+            tool_calls=reply.tool_calls,
         )
 
     def _votes(self, ballot: Ballot, turn: Interaction) -> list[Vote]:
@@ -172,11 +186,11 @@ class Sitting:
             verdicts = read_reply(ballot.form, turn.completion, len(ballot.shown))
         except JudgeParseError as e:
             error = str(e)
-        ids = vote_ids(self.cycle_id, self.stage, ballot)
+        ids = vote_ids(self.assignment.cycle_id, self.assignment.stage, ballot)
         return [
             Vote(
                 id=i,
-                cycle_id=self.cycle_id,
+                cycle_id=self.assignment.cycle_id,
                 goal_id=ballot.goal_id,
                 judge=ballot.judge,
                 first_id=first,
@@ -189,18 +203,6 @@ class Sitting:
             )
             for i, (first, second), verdict in zip(ids, ballot.pairs, verdicts, strict=True)
         ]
-
-
-async def all_done(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all; at the first exception cancel the rest. A TaskGroup would hide it inside of a group."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def check_unreadable(votes: Sequence[Vote], max_rate: float) -> None:
@@ -216,19 +218,4 @@ def check_unreadable(votes: Sequence[Vote], max_rate: float) -> None:
             f"ranking.max_unreadable_rate is {max_rate:.0%}); first: judge {unreadable[0].judge!r}: "
             f"{unreadable[0].error}. See the peer_reviewer's system message and its max_tokens",
             agent=unreadable[0].judge,
-        )
-
-
-def check_answered(ledger: Ledger, max_failure_rate: float) -> None:
-    """Refuse a sitting of which too many calls failed.
-
-    Raises:
-        AgentError: The share of calls without an answer is above `max_failure_rate`.
-    """
-    n = ledger.calls + ledger.failed
-    if n and ledger.failed / n > max_failure_rate:
-        raise AgentError(
-            f"{ledger.failed} of {n} reviews failed ({ledger.failed / n:.0%}, generation.max_failure_rate is "
-            f"{max_failure_rate:.0%}); the reviewers' turns say why. Resume the cycle to ask these again",
-            retryable=True,
         )

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from camelx.calls import Assignment
 from camelx.errors import AgentError
 from camelx.ranking import Ledger, Sitting
 from camelx.schemas import Goal, Interaction, Reply, Role, Stage
@@ -98,11 +99,7 @@ def sitting(judges, results, saved, *, concurrency=8, prices=None, seed=3):
         goals={goal(n).id: goal(n) for n in numbers},
         results={row.id: row for row in results},
         judges={judge.name: judge for judge in judges},
-        cycle_id="c",
-        stage=Stage.RANK,
-        trace_id="t",
-        seed=seed,
-        concurrency=concurrency,
+        assignment=Assignment("c", Stage.RANK, "t", seed, concurrency, max_failure_rate=1.0),
         save=lambda said, turn: saved.append((said, turn)),
         votes=votes,
         turns={turn.id: turn for _, turn in saved},

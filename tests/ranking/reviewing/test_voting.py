@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from camelx.calls import Assignment
 from camelx.errors import AgentError, StorageError
 from camelx.progress import listening
-from camelx.ranking import Ballot, Sitting, check_answered, check_unreadable
+from camelx.ranking import Ballot, Sitting, check_unreadable
 from camelx.ranking.reviewing.voting import vote_ids
 from camelx.schemas import Goal, Interaction, Reply, Role, Stage, Verdict
 
@@ -62,16 +63,12 @@ class Judge:
         )
 
 
-def sitting(judge, saved, *, done=(), concurrency=8, save=None):
+def sitting(judge, saved, *, done=(), concurrency=8, save=None, max_failure_rate=0.1):
     return Sitting(
         goals={GOAL.id: GOAL},
         results=RESULTS,
         judges={"rex": judge},
-        cycle_id="c",
-        stage=Stage.RANK,
-        trace_id="t",
-        seed=7,
-        concurrency=concurrency,
+        assignment=Assignment("c", Stage.RANK, "t", 7, concurrency, max_failure_rate),
         votes={v.id: v for v in done},
         save=save or (lambda votes, turn: saved.append((votes, turn))),
     )
@@ -115,13 +112,14 @@ async def test_a_failed_call_leaves_its_row_and_no_vote_and_is_asked_again():
     votes = await first.collect(BALLOTS)
     assert len(votes) == 2
     assert [(said, turn.error) for said, turn in saved if turn.error] == [([], "server said 500")] * 2
-    with pytest.raises(AgentError, match="2 of 4 reviews failed"):
-        check_answered(first.ledger, 0.1)
+    with pytest.raises(AgentError, match=r"2 of 4 .*'rex': server said 500") as raised:
+        first.check_failures()
+    assert not raised.value.retryable
     judge = Judge()
     second = sitting(judge, saved, done=votes)
     assert len(await second.collect(BALLOTS)) == 4
     assert len(judge.asked) == 2
-    check_answered(second.ledger, 0.0)
+    second.check_failures()
 
 
 async def test_what_is_done_is_not_asked_again():

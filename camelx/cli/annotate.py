@@ -1,0 +1,292 @@
+"""`camelx annotate`: a person judges pairs, one at a time, blind.
+
+On a terminal one key press is one step; from a pipe one line is. Every verdict is saved at once, so that
+leaving in any way loses none.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from camelx.cli.cycle import Json
+from camelx.cli.output import print_json
+from camelx.errors import ConfigError
+from camelx.schemas import CONTROL_CHARACTERS, Stage, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from camelx.annotation import HumanVerdict, Item
+    from camelx.schemas import Annotation
+    from camelx.storage import Store
+
+_VERDICTS: dict[str, HumanVerdict] = {
+    "a": Verdict.FIRST,
+    "b": Verdict.SECOND,
+    "t": Verdict.TIE,
+    "x": "both_bad",
+}
+_KEYS = (
+    (
+        ("a", "A is better"),
+        ("b", "B is better"),
+        ("t", "tie"),
+        ("x", "both bad"),
+        ("s", "skip"),
+        ("u", "undo"),
+    ),
+    (("e", "write a better one"), ("r", "rate 1 to 5"), ("m", "more or less text"), ("q", "quit")),
+)
+
+
+def annotate(
+    cycle_id: Annotated[
+        str | None,
+        typer.Option("--cycle", metavar="ID", help="Cycle to judge; default: the latest with comparisons."),
+    ] = None,
+    annotator: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who judges; default: your user name.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Most pairs in this sitting.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Judge pairs of results yourself: your verdict overrides the agents'."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from camelx.annotation import next_items, ranked_cycle
+    from camelx.cycles import open_store
+
+    name = _annotator(annotator)
+    console = Console(stderr=as_json, highlight=False)
+    with open_store() as store:
+        cycle = ranked_cycle(store, cycle_id)
+        items = next_items(store, cycle.id, name)
+        sitting = Sitting(store, items[:n], name, console, title=f"cycle {cycle.id}")
+        sitting.hold()
+    left = len(items) - sitting.n_judged
+    if as_json:
+        counts = {"annotated": sitting.n_judged, "skipped": sitting.n_skipped, "left": left}
+        print_json({"cycle_id": cycle.id, "annotator": name} | counts)
+        return
+    done = f"{sitting.n_judged:,} judged, {sitting.n_skipped:,} skipped, {left:,} left"
+    none = f"{name} has judged every pair that a verdict can decide"
+    console.print(Text(f"Cycle {cycle.id}: {done if items else none}", style="bold"))
+    for step in _next_steps(cycle.id, left):
+        console.print(Text(f"  {step}"), soft_wrap=True)
+
+
+def _next_steps(cycle_id: str, left: int) -> list[str]:
+    more = [f"camelx annotate --cycle {cycle_id}   judge more"] if left else []
+    again = f"camelx cycle --cycle {cycle_id} --from {Stage.EXPORT}"
+    return [*more, f"{again}   make its pairs anew with your verdicts, and train on them"]
+
+
+class Sitting:
+    """One person at one list of pairs: what was done so far, and what is begun on the pair that is shown."""
+
+    def __init__(
+        self, store: Store, items: list[Item], annotator: str, console: Console, *, title: str
+    ) -> None:
+        self._store, self._items, self._annotator, self._console = store, items, annotator, console
+        self._title = title
+        self._done: list[tuple[Annotation, ...]] = []
+        """What was saved of each pair so far; nothing for one that was skipped."""
+        self._turn_to_next("")
+
+    @property
+    def n_judged(self) -> int:
+        """Pairs with a verdict."""
+        return sum(bool(saved) for saved in self._done)
+
+    @property
+    def n_skipped(self) -> int:
+        """Pairs without one that were passed by."""
+        return len(self._done) - self.n_judged
+
+    def hold(self) -> None:
+        """Show pairs and take keys until none is left or the person quits; Ctrl-C quits too."""
+        try:
+            while self._items and (key := self._next_key()) != "q":
+                self._take(key)
+        except KeyboardInterrupt:
+            pass
+
+    def _next_key(self) -> str:
+        """Return what is done with the pair that is shown; after the last one only undo goes on."""
+        if len(self._done) < len(self._items):
+            self._draw()
+            return _read_key()
+        key = self._ask(
+            "That was the last pair of this sitting. Press u to take it back, another key to end."
+        )
+        return "u" if key == "u" else "q"
+
+    def _turn_to_next(self, note: str) -> None:
+        self._rating: int | None = None
+        self._edited: str | None = None
+        self._is_whole = False
+        self._note = note
+
+    @property
+    def _item(self) -> Item:
+        return self._items[len(self._done)]
+
+    def _take(self, key: str) -> None:
+        from camelx.cli.pair_page import shown
+
+        self._note = ""
+        match key:
+            case "a" | "b" | "t" | "x":
+                self._judge(_VERDICTS[key])
+            case "s":
+                self._done.append(())
+                self._turn_to_next("skipped")
+            case "u":
+                self._undo()
+            case "e":
+                self._edit()
+            case "r":
+                self._rate()
+            case "m":
+                self._is_whole = not self._is_whole
+            case _:
+                self._note = f"{shown(key)!r} is no key here"
+
+    def _judge(self, verdict: HumanVerdict) -> None:
+        from camelx.annotation import record
+
+        saved = record(
+            self._store,
+            self._item,
+            self._annotator,
+            verdict,
+            rating=self._rating,
+            edited_text=self._edited,
+        )
+        self._done.append(saved)
+        self._turn_to_next(f"saved: {_SAID[verdict]}")
+
+    def _undo(self) -> None:
+        from camelx.annotation import undo
+
+        if not self._done:
+            self._note = "nothing to undo in this sitting"
+            return
+        undo(self._store, self._done.pop())
+        self._turn_to_next("undone: judge it again")
+
+    def _rate(self) -> None:
+        key = self._ask("How good is the better one, 1 to 5?")
+        if key in ("1", "2", "3", "4", "5"):
+            self._rating = int(key)
+        else:
+            self._note = "no rating: that is 1 to 5"
+
+    def _edit(self) -> None:
+        starts = {"a": self._item.first, "b": self._item.second, "n": ""}
+        key = self._ask("Write a better answer. Start from a, b, or n for nothing?")
+        if key not in starts:
+            self._note = "nothing edited: that is a, b or n"
+            return
+        start = _trainable(starts[key])
+        try:
+            written = _trainable(_edited(start, stdout=2 if self._console.stderr else None))
+        except (OSError, ValueError, subprocess.CalledProcessError) as e:
+            self._note = f"nothing edited: {e}; set EDITOR to one that works"
+            return
+        if written in ("", start):
+            self._note = "nothing edited: the text is empty or unchanged"
+        else:
+            self._edited = written
+
+    def _ask(self, question: str) -> str:
+        from rich.text import Text
+
+        self._console.print(Text(question, style="bold"))
+        return _read_key()
+
+    def _draw(self) -> None:
+        from rich.text import Text
+
+        from camelx.cli.pair_page import pair_page
+
+        if self._console.is_terminal:
+            self._console.clear()
+        what = f"Pair {len(self._done) + 1} of {len(self._items)}: two {_WORK[self._item.role]}"
+        where = f"  {self._title}, {self.n_judged} judged"
+        self._console.print(Text.assemble((what, "bold"), (where, "dim")))
+        self._console.print(pair_page(self._item, self._console, is_whole=self._is_whole))
+        begun = [f"rating {self._rating}"] if self._rating else []
+        begun += (
+            ["your answer: a or b puts it in the winner's place, t or x above both"] if self._edited else []
+        )
+        if begun:
+            self._console.print(Text(f"With the verdict: {'; '.join(begun)}", style="green"))
+        if self._note:
+            self._console.print(Text(self._note, style="green"))
+        for keys in _KEYS:
+            self._console.print(
+                Text("   ").join(Text.assemble((key, "bold"), f" {does}") for key, does in keys)
+            )
+
+
+_SAID: dict[HumanVerdict, str] = {
+    Verdict.FIRST: "A is better",
+    Verdict.SECOND: "B is better",
+    Verdict.TIE: "tie",
+    "both_bad": "both bad",
+}
+_WORK = {"proposer": "proposals", "executor": "executions"}
+
+
+def _read_key() -> str:
+    """Return the next key press, or the next line that is not empty where input is no terminal."""
+    if sys.stdin.isatty():
+        try:
+            # What a terminal sends for an arrow stays whole, so that no part of it passes for a key.
+            pressed = str(typer.getchar())
+        except EOFError:
+            return "q"
+        return pressed if pressed.startswith("\x1b") else pressed[:1].lower()
+    while line := str(sys.stdin.readline()):
+        if key := line.strip().lower():
+            return key
+    return "q"
+
+
+def _edited(text: str, *, stdout: int | None) -> str:
+    """Return what the person's editor leaves of the text; it writes to file descriptor `stdout`."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "answer.txt"
+        path.write_text(text, "utf-8")
+        subprocess.run([*shlex.split(editor), str(path)], check=True, stdout=stdout)
+        return path.read_text("utf-8")
+
+
+def _trainable(text: str) -> str:
+    """Return the text without what an editor's screen or a preference pair must not hold."""
+    from camelx.cli.pair_page import is_harmless
+
+    kept = "".join(c for c in text if c == "\t" or is_harmless(c))
+    return CONTROL_CHARACTERS.sub("", kept).strip()
+
+
+def _annotator(name: str | None) -> str:
+    try:
+        found = (getpass.getuser() if name is None else name).strip()
+    except (KeyError, OSError):
+        found = ""
+    if not found or not found.isprintable():
+        raise ConfigError(f"the annotator's name is {found!r}; give one with --annotator NAME")
+    return found
