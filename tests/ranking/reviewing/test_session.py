@@ -14,8 +14,8 @@ from camelx.config import (
     RankingConfig,
     ReliablePeerRankConfig,
 )
-from camelx.errors import ConfigError, StorageError
-from camelx.ranking import check_answered, hold_reviews, rank_votes, vote_frame
+from camelx.errors import AgentError, ConfigError, StorageError
+from camelx.ranking import hold_reviews, rank_votes, vote_frame
 from camelx.schemas import Verdict
 
 from .panel import Judge, asked, execution, goal, sitting
@@ -212,8 +212,8 @@ async def test_failed_calls_are_counted_and_asked_again_by_the_next_run():
     settings = RankingConfig(comparisons_per_goal=6, buying=buying(calls=10))
     assert (await hold_reviews(broken, settings)).calls == 0
     assert broken.ledger.failed == 10
-    with pytest.raises(Exception, match="10 of 10 reviews failed"):
-        check_answered(broken.ledger, 0.5)
+    with pytest.raises(AgentError, match="10 of 10 model calls failed"):
+        broken.check_failures()
     judge = Judge("rex")
     assert (await hold_reviews(sitting([judge], made, saved), settings)).calls == 10
 
