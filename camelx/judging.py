@@ -165,13 +165,14 @@ def pairs_of_cycle(
         config: Section `export`; and where roles or lengths ask for it, the verifier and the policy's base.
         rankings: Of the cycle.
         comparisons: Of the cycle.
-        annotations: People's judgements on its results.
+        annotations: People's judgements on its results, and on those of earlier cycles.
         votes: Take these instead of the stored votes of mutual-rank.
 
     Raises:
         DataValidationError: A comparison names a result that is not stored.
     """
     results = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE)}
+    results |= store.interactions_by_id(i for a in annotations for i in (a.first_id, a.second_id))
     fits = _length_check(config)
     pairs = export.select_pairs(
         comparisons,
@@ -250,12 +251,40 @@ def rank_cycle_again(
     return rank_cycle(store, cycle, config, votes=votes, annotations=annotations, as_of=as_of)
 
 
-def own_annotations(store: Store, cycle: Cycle) -> list[Annotation]:
-    """Return what people said by now of the results of this cycle: what its pairs are made with."""
-    found = store.annotations(goal_ids=cycle.goal_ids)
-    results = store.interactions_by_id(one for a in found for one in (a.first_id, a.second_id))
-    here = {i for i, row in results.items() if (row.cycle_id, row.stage) == (cycle.id, Stage.GENERATE)}
-    return [a for a in found if {a.first_id, a.second_id} <= here]
+def annotations_to_learn(store: Store, cycle: Cycle) -> list[Annotation]:
+    """Return what people said by now that the cycle's pairs are made with, by goal and moment.
+
+    That is all they said of its own results, and what they said of the results of earlier cycles of its line
+    that no promoted version has learned yet: a verdict that comes after its cycle feeds the next one.
+    """
+    line = {cycle.id, *(earlier.id for earlier in _line_before(store, cycle))}
+    found = store.annotations_up_to(cycle.number)
+    cycle_of = {i: row.cycle_id for i, row in store.interactions_by_id(a.first_id for a in found).items()}
+    learned = _learned(store, line - {cycle.id})
+    of_line = [a for a in found if cycle_of[a.first_id] in line]
+    return [a for a in of_line if cycle_of[a.first_id] == cycle.id or learned.get(a.id) != a]
+
+
+def _learned(store: Store, cycle_ids: Iterable[str]) -> dict[str, Annotation]:
+    """Return, by id, the annotations behind the pairs of those cycles whose version was promoted."""
+    learned: dict[str, Annotation] = {}
+    for cycle_id in sorted(cycle_ids):
+        report = store.stage_reports(cycle_id).get(Stage.REGISTER)
+        if report is not None and report.details.get("promoted"):
+            learned |= {a.id: a for a in store.used_annotations(cycle_id, Stage.EXPORT)}
+    return learned
+
+
+def _line_before(store: Store, cycle: Cycle) -> list[Cycle]:
+    """Return the earlier cycles of the same policy with goals of the same source, oldest first."""
+    known = parse_config(cycle.config)
+    line = (cycle.origin, known.goals.source, known.policy)
+    before = []
+    for other in store.cycles():
+        config = parse_config(other.config)
+        if other.number < cycle.number and (other.origin, config.goals.source, config.policy) == line:
+            before.append(other)
+    return before
 
 
 def annotations_used(annotations: Collection[Annotation], as_of: datetime) -> dict[str, Any]:
@@ -339,14 +368,11 @@ def _earlier_votes(
 
 def _earlier_audits(context: CycleContext) -> list[dict[str, Any]]:
     """Return panel.json of the completed cycles before this one in its line, oldest first."""
-    line = (context.cycle.origin, context.config.goals.source, context.config.policy)
     audits = []
-    for cycle in context.store.cycles():
+    for cycle in _line_before(context.store, context.cycle):
         path = context.settings.cycle_dir(cycle.id) / PANEL_JSON
-        if cycle.number < context.cycle.number and cycle.status is CycleStatus.COMPLETED and path.is_file():
-            known = parse_config(cycle.config)
-            if (cycle.origin, known.goals.source, known.policy) == line:
-                audits.append(_audit_in(path))
+        if cycle.status is CycleStatus.COMPLETED and path.is_file():
+            audits.append(_audit_in(path))
     return audits
 
 

@@ -266,7 +266,7 @@ def _annotations(store: Store, cycle: Cycle, reports: Mapping[Stage, StageReport
     exported = reports.get(Stage.EXPORT)
     if exported is not None and "annotations" in exported.details:
         return store.used_annotations(cycle.id, Stage.EXPORT)
-    return judging.own_annotations(store, cycle)
+    return judging.annotations_to_learn(store, cycle)
 
 
 def _used_annotations(store: Store, cycle: Cycle, reports: Mapping[Stage, StageReport]) -> UsedAnnotations:
@@ -281,7 +281,7 @@ def _used_annotations(store: Store, cycle: Cycle, reports: Mapping[Stage, StageR
         n_used=len(ids),
         n_taken_back=len(ids - set(now)),
         n_changed=len({i for i, a in used if i in now and now[i] != a}),
-        n_new=len({a.id for a in judging.own_annotations(store, cycle)} - ids),
+        n_new=len({a.id for a in judging.annotations_to_learn(store, cycle)} - ids),
         is_intact=all(
             reported[stage] in (None, judging.annotations_sha256(copies[stage])) for stage in stages
         ),

@@ -81,7 +81,7 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
     """Make preference pairs of rankings and human annotations, write the files, and audit the reviewers."""
     store, cycle = context.store, context.cycle
     context.report(Stage.RANK)
-    as_of, annotations = utc_now(), judging.own_annotations(store, cycle)
+    as_of, annotations = utc_now(), judging.annotations_to_learn(store, cycle)
     store.use_annotations(cycle.id, Stage.EXPORT, annotations)
     result = judging.pairs_of_cycle(
         store, cycle, context.config, store.rankings(cycle.id), store.comparisons(cycle.id), annotations

@@ -16,14 +16,23 @@ from camelx.config import (
     RunConfig,
     ScriptedBackendConfig,
 )
-from camelx.judging import annotations_used, own_annotations, panel_details, people_of, rank_cycle
+from camelx.judging import (
+    annotations_to_learn,
+    annotations_used,
+    pairs_of_cycle,
+    panel_details,
+    people_of,
+    rank_cycle,
+)
 from camelx.schemas import (
     Annotation,
     Cycle,
+    CycleStatus,
     Goal,
     Interaction,
     Role,
     Stage,
+    StageReport,
     Verdict,
     Vote,
     stable_id,
@@ -82,12 +91,12 @@ def votes_on(cycle_id: str, better: Interaction, worse: Interaction) -> Iterator
             )
 
 
-def play(store: Store, number: int, goals: Sequence[Goal]) -> Cycle:
+def play(store: Store, number: int, goals: Sequence[Goal], **sections: object) -> Cycle:
     """Store a cycle in which "able" beats "idle" on every goal, and two of three judges deny it."""
     cycle = Cycle(
         id=f"c{number}",
         number=number,
-        config=RELIABLE.model_dump(mode="json"),
+        config=RELIABLE.model_dump(mode="json") | sections,
         trace_id="t",
         goal_ids=tuple(goal.id for goal in goals),
     )
@@ -238,8 +247,52 @@ def test_what_a_report_says_of_the_panel_is_json(store: Store) -> None:
     assert {row["judge"] for row in details["label_weights"]} == {*WRONG, RIGHT}
 
 
-def test_the_annotations_of_a_cycles_own_results_leave_out_those_of_others(store: Store) -> None:
+def test_the_annotations_that_a_cycle_learns_leave_out_those_of_later_cycles(store: Store) -> None:
     cycle, _ = play(store, 1, GOALS[:2]), play(store, 2, GOALS[:2])
     mine = label("c1", GOALS[0])
     store.save_annotations([mine, label("c2", GOALS[0])])
-    assert own_annotations(store, cycle) == [mine]
+    assert annotations_to_learn(store, cycle) == [mine]
+
+
+def test_a_verdict_that_came_after_its_cycle_makes_a_pair_of_the_next_one(store: Store) -> None:
+    play(store, 1, GOALS[:2])
+    late = label("c1", GOALS[0])
+    store.save_annotations([late])
+    second = play(store, 2, GOALS[2:4])
+    learned = annotations_to_learn(store, second)
+    assert learned == [late]
+    with_human = pairs_of_cycle(store, second, RELIABLE, (), (), learned).pairs
+    (pair,) = with_human
+    assert (pair.source, pair.chosen, pair.rejected) == ("human", "able says", "idle says")
+    assert (pair.cycle_id, pair.annotation_ids) == ("c2", (late.id,))
+    store.use_annotations("c2", Stage.EXPORT, learned)
+    assert {pair.chosen_id, pair.rejected_id, late.id} <= store.provenance_ids("c2")
+
+
+@pytest.mark.parametrize("is_promoted", [True, False])
+def test_a_verdict_is_learned_anew_until_a_version_that_learned_it_is_promoted(
+    store: Store, is_promoted: bool
+) -> None:
+    play(store, 1, GOALS[:2])
+    said = label("c1", GOALS[0])
+    store.save_annotations([said])
+    store.use_annotations("c1", Stage.EXPORT, [said])
+    report = StageReport(
+        cycle_id="c1",
+        stage=Stage.REGISTER,
+        status=CycleStatus.COMPLETED,
+        details={"promoted": is_promoted},
+    )
+    store.save_stage_report(report)
+    second = play(store, 2, GOALS[2:4])
+    assert annotations_to_learn(store, second) == ([] if is_promoted else [said])
+    changed = said.model_copy(update={"verdict": Verdict.SECOND})
+    store.save_annotations([changed])
+    assert annotations_to_learn(store, second) == [changed]
+
+
+def test_verdicts_on_another_policys_results_are_not_learned(store: Store) -> None:
+    play(store, 1, GOALS[:2])
+    store.save_annotations([label("c1", GOALS[0])])
+    other = play(store, 2, GOALS[2:4], policy={"base": "demo", "name": "another"})
+    assert annotations_to_learn(store, other) == []

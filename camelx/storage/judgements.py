@@ -106,7 +106,8 @@ class Judgements(Database):
     def provenance_ids(self, cycle_id: str) -> set[str]:
         """Return the ids that a preference pair of the cycle may rest on.
 
-        These are its interactions, its votes, and all annotations, those that were taken back too.
+        These are its interactions, its votes, and all annotations, those that were taken back too, with what
+        its pairs' annotations judge: that may come from earlier cycles.
         """
         query = union_all(
             select(InteractionRow.id).where(InteractionRow.cycle_id == cycle_id),
@@ -114,7 +115,10 @@ class Judgements(Database):
             select(AnnotationRow.id),
             select(UsedAnnotationRow.annotation_id).where(UsedAnnotationRow.cycle_id == cycle_id),
         )
-        return {row[0] for row in self._read(f"reading the ids of cycle {cycle_id}", query)}
+        judged = self.used_annotations(cycle_id, Stage.EXPORT)
+        return {row[0] for row in self._read(f"reading the ids of cycle {cycle_id}", query)} | {
+            i for annotation in judged for i in (annotation.first_id, annotation.second_id)
+        }
 
     # Human judgements
 
