@@ -148,9 +148,7 @@ def test_another_kind_in_a_stored_config_brings_its_own_defaults(tmp_path: Path)
     assert changed.ranking.ranker == WinRateConfig(kind="win_rate", prior_votes=3)
     assert changed.export.min_weight == 0.5
     assert with_overrides(config, {}) == config
-    with pytest.raises(
-        ConfigError, match=r"^--set export.min_weigth: unknown key; did you mean"
-    ):
+    with pytest.raises(ConfigError, match=r"^--set export.min_weigth: unknown key; did you mean"):
         with_overrides(config, {"export.min_weigth": 0.5})
 
 
