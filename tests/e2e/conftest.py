@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,9 @@ import pytest
 from tiny_model import build_tiny_model
 
 from camelx import config
+from camelx.schemas import Stage
+
+from .looking_back import ranked_cycle
 
 _AGENTS = """\
 backends:
@@ -173,3 +177,22 @@ def write_config(root: Path, server: CountingServer, base: Path) -> Path:
     path = folder / "cycle.yaml"
     path.write_text(_CYCLE.format(base=base))
     return path
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """The folder of a cycle that came as far as its pairs; its model server is gone."""
+    folder = tmp_path_factory.mktemp("played")
+    with pytest.MonkeyPatch.context() as patch, counting_server() as server:
+        patch.setenv("CAMELX_ROOT", str(folder))
+        config.settings.cache_clear()
+        ranked_cycle(write_config(folder, server, tiny_base), Stage.GENERATE, Stage.RANK, Stage.EXPORT)
+    config.settings.cache_clear()
+    return folder
+
+
+@pytest.fixture
+def exported(root: Path, played: Path) -> str:
+    """The id of that cycle, in a folder of its own."""
+    shutil.copytree(played / "data", root / "data")
+    return "c1"

@@ -1,114 +1,28 @@
-"""A cycle is judged once more from its stored replies, and every pair of it can be explained."""
+"""A cycle is judged once more from its stored replies, and what is not as it was is found."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import sqlite3
-from collections.abc import Iterable
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from camelx import config, ranking, stages
-from camelx.cli.app import app
+from camelx import ranking, stages
 from camelx.cycles import open_cycle, open_store
 from camelx.errors import CamelxError, ConfigError, DataValidationError, OrchestrationError
-from camelx.explaining import Explanation, explain_pair
+from camelx.explaining import explain_pair
 from camelx.export import read_pairs
 from camelx.imports import import_rounds
 from camelx.replaying import replay_cycle
-from camelx.schemas import (
-    Annotation,
-    Goal,
-    Interaction,
-    PreferencePair,
-    Role,
-    Split,
-    Stage,
-    Verdict,
-    stable_id,
-)
+from camelx.schemas import Goal, Interaction, Role, Split, Stage, Verdict
 from camelx.summary import cycle_summary
 
-from .conftest import CountingServer, counting_server, write_config
+from .conftest import CountingServer
+from .looking_back import camelx, change, judge, pairs_of, ranked_cycle, siblings
 
 _OTHER = {"ranking.ranker.kind": "bradley_terry"}
-
-
-def camelx(*arguments: str) -> Any:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def ranked_cycle(config_path: Path, *names: Stage) -> str:
-    """A cycle of which these stages have run."""
-    cycle_id = open_cycle(str(config_path))
-    for name in names:
-        stages.BY_NAME[name](cycle_id)
-    return cycle_id
-
-
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
-    """The folder of a cycle that came as far as its pairs; its model server is gone."""
-    folder = tmp_path_factory.mktemp("played")
-    with pytest.MonkeyPatch.context() as patch, counting_server() as server:
-        patch.setenv("CAMELX_ROOT", str(folder))
-        config.settings.cache_clear()
-        ranked_cycle(write_config(folder, server, tiny_base), Stage.GENERATE, Stage.RANK, Stage.EXPORT)
-    config.settings.cache_clear()
-    return folder
-
-
-@pytest.fixture
-def exported(root: Path, played: Path) -> str:
-    """The id of that cycle, in a folder of its own."""
-    shutil.copytree(played / "data", root / "data")
-    return "c1"
-
-
-def change(root: Path, statement: str, *values: object) -> None:
-    """Change the database behind camelx's back."""
-    with sqlite3.connect(root / "data" / "camelx.db") as database:
-        assert database.execute(statement, values).rowcount == 1
-
-
-def pairs_of(root: Path, cycle_id: str) -> list[PreferencePair]:
-    return read_pairs(root / "data" / cycle_id / "pairs.parquet")
-
-
-def judge(pairs: Iterable[tuple[str, str]], who: str = "ann", **fields: Any) -> list[Annotation]:
-    """Store a person's judgement on each of these pairs of results: the second is better."""
-    with open_store() as store:
-        rows = store.interactions_by_id(i for pair in pairs for i in pair)
-        made = [
-            Annotation(
-                id=stable_id("annotation", first, second, who),
-                goal_id=rows[first].goal_id,
-                first_id=first,
-                second_id=second,
-                annotator=who,
-                **{"verdict": Verdict.SECOND, **fields},
-            )
-            for first, second in pairs
-        ]
-        store.save_annotations(made)
-    return made
-
-
-def siblings(cycle_id: str) -> list[tuple[str, str]]:
-    """One pair of executions of one proposal for each goal, the one that the reviewers prefer first."""
-    found: dict[str, tuple[str, str]] = {}
-    with open_store() as store:
-        rows = {row.id: row for row in store.interactions(cycle_id, Stage.GENERATE, Role.EXECUTOR)}
-        for c in store.comparisons(cycle_id):
-            if c.role is Role.EXECUTOR and rows[c.first_id].parent_id == rows[c.second_id].parent_id:
-                pair = (c.first_id, c.second_id)
-                found[c.goal_id] = pair if c.probability > 0.5 else pair[::-1]
-    return [found[goal_id] for goal_id in sorted(found)]
 
 
 def test_a_cycle_comes_out_of_its_replies_byte_for_byte_without_a_model(root: Path, exported: str) -> None:
@@ -348,127 +262,6 @@ def test_a_cycle_without_rankings_can_not_be_replayed(
         replay_cycle(cycle_id)
     with pytest.raises(CamelxError, match="no cycle 'c9'"):
         replay_cycle("c9")
-
-
-def test_a_pair_is_explained_by_its_votes_and_by_people(
-    root: Path, counted: CountingServer, counted_config: Path
-) -> None:
-    cycle_id = ranked_cycle(counted_config, Stage.GENERATE, Stage.RANK)
-    (better, worse) = siblings(cycle_id)[0]
-    judge([(worse, better)], rationale="It is greater.", rating=4)
-    stages.export_preference_pairs(cycle_id)
-    pair = next(p for p in pairs_of(root, cycle_id) if p.source == "human")
-    found = explain_pair(pair.id[:12])
-    assert found == explain_pair(pair.id, cycle_id=cycle_id)
-    assert found.pair == pair
-    assert (found.chosen.interaction_id, found.rejected.interaction_id) == (better, worse)
-    assert found.probability is not None
-    assert found.probability > 0.5
-    assert found.n_orders == 2
-    with open_store() as store:
-        stored = {vote.id: vote for vote in store.votes(cycle_id)}
-        turns = {row.id: row for row in store.interactions(cycle_id, Stage.RANK)}
-        weights = {
-            row["judge"]: row["weight"] for row in store.stage_reports(cycle_id)[Stage.RANK].details["judges"]
-        }
-    assert {vote.vote_id for vote in found.votes if vote.is_counted} == set(pair.vote_ids)
-    for vote in found.votes:
-        turn = turns[vote.interaction_id or ""]
-        assert vote.favours == "chosen"
-        assert vote.verdict is stored[vote.vote_id].verdict
-        assert (vote.reply, vote.seed, vote.prompt) == (turn.completion, turn.seed, turn.messages)
-        assert vote.weight == pytest.approx(weights[vote.judge])
-    (said,) = found.annotations
-    assert (said.favours, said.state, said.annotation.rationale) == ("chosen", "used", "It is greater.")
-
-    page = camelx("explain", pair.id).stdout
-    for word in (pair.chosen, pair.rejected, found.goal.text, "Verdict:", "It is greater.", "none yet"):
-        assert word in page
-    assert Explanation.model_validate_json(camelx("explain", pair.id, "--json").stdout) == found
-
-
-def test_a_proposals_pair_is_explained_by_the_votes_on_its_executions(root: Path, exported: str) -> None:
-    pair = next(p for p in pairs_of(root, exported) if p.role is Role.PROPOSER)
-    found = explain_pair(pair.id)
-    counted = [vote for vote in found.votes if vote.is_counted]
-    assert {vote.vote_id for vote in counted} == set(pair.vote_ids)
-    assert {vote.first_side for vote in counted} == {"chosen", "rejected"}
-    assert pair.chosen_id not in {vote.first_id for vote in counted}
-
-
-def test_a_pair_names_the_adapters_that_were_trained_on_it(root: Path, exported: str) -> None:
-    from camelx.schemas import Cycle, CycleStatus, StageReport
-
-    def register(cycle_id: str, version: int) -> StageReport:
-        details = {"name": "tiny", "version": version, "promoted": version == 1}
-        return StageReport(
-            cycle_id=cycle_id, stage=Stage.REGISTER, status=CycleStatus.COMPLETED, details=details
-        )
-
-    with open_store() as store:
-        store.save_stage_report(register(exported, 1))
-        for number, parent in ((2, 1), (3, None), (4, 2)):
-            store.add_cycle(
-                Cycle(id=f"c{number}", number=number, config={}, trace_id="t", parent_version=parent)
-            )
-            store.save_stage_report(register(f"c{number}", number))
-    found = explain_pair(pairs_of(root, exported)[0].id)
-    assert [(a.label, a.is_direct, a.is_promoted) for a in found.adapters] == [
-        ("tiny/1", True, True),
-        ("tiny/2", False, False),
-        ("tiny/4", False, False),
-    ]
-
-
-def test_an_id_that_fits_no_pair_or_several_is_answered_with_what_to_do(root: Path, exported: str) -> None:
-    with pytest.raises(ConfigError, match=r"no pair of any of 1 cycles .* begins with 'zz'; the field `id`"):
-        explain_pair("zz")
-    with pytest.raises(ConfigError, match="no pair of cycle c1"):
-        explain_pair("", cycle_id=exported)
-    ids = sorted(pair.id for pair in pairs_of(root, exported))
-    digit = next(d for d in "0123456789abcdef" if sum(i.startswith(d) for i in ids) > 1)
-    done = camelx("explain", digit)
-    assert done.exit_code == 2
-    assert "give more digits" in done.stderr
-    assert next(i for i in ids if i.startswith(digit)) in done.stderr
-
-
-_HOSTILE = (
-    "\x1b[2J\x1b]0;owned\x07 [bold red]fake[/] \u202egnp.exe\r\u2028Chosen: me\x9b31m\nVotes (99 counted)"
-)
-
-
-def test_hostile_texts_can_neither_steer_the_terminal_nor_pass_for_the_page(
-    root: Path, exported: str
-) -> None:
-    pair = pairs_of(root, exported)[0]
-    found = explain_pair(pair.id)
-    vote = next(vote for vote in found.votes if vote.is_counted)
-    change(
-        root,
-        "update interactions set completion = ? where id = ?",
-        _HOSTILE + "\nVerdict: A",
-        vote.interaction_id,
-    )
-    change(root, "update goals set text = ?, source = ? where id = ?", _HOSTILE, _HOSTILE, found.goal.id)
-    judge([(pair.chosen_id, pair.rejected_id)], who=_HOSTILE, rationale=_HOSTILE)
-    page = camelx("explain", pair.id).stdout
-    assert not set(page) & set("\x1b\x07\r\x9b\u202e\u2028")
-    assert "[bold red]fake[/]" in page
-    assert "\\u{1b}[2J" in page
-    headings = [line for line in page.splitlines() if line.startswith("Votes (")]
-    assert len(headings) == 1, "a text that looks like a heading stands behind a bar"
-    assert json.loads(camelx("explain", pair.id, "--json").stdout)["goal"]["text"] == _HOSTILE
-
-
-def test_a_long_reply_is_cut_and_says_where_the_whole_is(root: Path, exported: str) -> None:
-    pair = pairs_of(root, exported)[0]
-    vote = explain_pair(pair.id).votes[0]
-    reply = "a" * 5_000 + "\nVerdict: A"
-    change(root, "update interactions set completion = ? where id = ?", reply, vote.interaction_id)
-    page = camelx("explain", pair.id).stdout
-    assert "a" * 1_000 not in page
-    assert f"camelx explain {pair.id} --json has the prompt and the whole reply" in page
 
 
 def test_every_vote_keeps_its_prompt_reply_seed_order_and_reviewer(

@@ -30,8 +30,8 @@ from camelx.ranking.votes import Codes, Flags, Floats
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
-_MAX_EFFECTS = 3600
-"""Effects of a vote on a pair that are computed for one decision: with more than 60 pairs only the votes are
+_MAX_EFFECTS = 1600
+"""Effects of a vote on a pair that are computed for one decision: with more than 40 pairs only the votes are
 compared that gain most for their own pair."""
 
 
@@ -71,7 +71,7 @@ class _Goal:
         """(k, k) covariance before any vote."""
         k = len(pairs)
         self.precision, self.pull = np.zeros(k), np.zeros(k)
-        self.mean, self.covariance = np.zeros(k), prior
+        self.mean, self.covariance = np.zeros(k), prior.copy()
         self.n_under_way = self.version = 0
 
 
@@ -86,7 +86,7 @@ class VoteChooser:
         prices: Floats,
         reviewers_per_pair: int | None = None,
         most_under_way: int = 1,
-        export_weight: float = 1.0,
+        export_weight: float = float("inf"),
         seed: int = 0,
     ) -> None:
         """Start without votes.
@@ -162,12 +162,12 @@ class VoteChooser:
 
     def believe(self, goal: int) -> tuple[Floats, Floats]:
         """Return mean (k,) and covariance (k, k) of the differences of one goal."""
-        return self._goals[goal].mean, self._goals[goal].covariance
+        return self._goals[goal].mean, self._goals[goal].covariance.copy()
 
     def weights(self, goal: int) -> Floats:
         """Return (k,): 2p - 1 for the probability p that low beats high, ties half."""
-        mean, covariance = self.believe(goal)
-        chances = self._known.link.probabilities(mean, np.diagonal(covariance))
+        variance = np.diagonal(self._goals[goal].covariance)
+        chances = self._known.link.probabilities(self._goals[goal].mean, variance)
         lean: Floats = chances[:, 0] - chances[:, 2]
         return lean
 
@@ -238,19 +238,18 @@ class VoteChooser:
         here = slice(pair, pair + 1)
         precision, pull = self._measured(goal.counts[:, here], goal.values[:, here])
         column, change = goal.covariance[:, pair], float(precision[0] - goal.precision[pair])
-        goal.covariance = goal.covariance - np.outer(column, column) * (
-            change / (1.0 + change * column[pair])
-        )
+        goal.covariance -= np.outer(column * (change / (1.0 + change * column[pair])), column)
         goal.precision[pair], goal.pull[pair] = precision[0], pull[0]
         goal.mean = goal.covariance @ goal.pull
 
     def _push(self, number: int) -> None:
         goal = self._goals[number]
         goal.version += 1
-        orders = goal.taken.any(axis=2).sum(axis=0)
-        self.n_lopsided[number] = (
-            (np.abs(self.weights(number)) >= self._export_weight) & (orders == 1)
-        ).sum()
+        if np.isfinite(self._export_weight):
+            is_lopsided = goal.taken.any(axis=2).sum(axis=0) == 1
+            self.n_lopsided[number] = (
+                is_lopsided & (np.abs(self.weights(number)) >= self._export_weight)
+            ).sum()
         ask = self._best(number) if goal.n_under_way < self._most_under_way else None
         if ask is not None:
             heapq.heappush(self._queue, (-ask.gain, number, goal.version, ask))
