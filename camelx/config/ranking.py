@@ -95,7 +95,7 @@ class DiscussionConfig(Section):
 class PanelLimits(Section):
     """Beyond these the cycle stops before anything is trained: the reviewers collapsed. None: no limit."""
 
-    max_flip_rate: float | None = Field(default=0.6, ge=0, le=1)
+    max_flip_rate: float | None = Field(default=0.75, ge=0, le=1)
     """Largest share of the pairs judged in both orders whose verdict changed with the order, of any reviewer
     with at least `min_votes` on such pairs."""
     max_same_answer: float | None = Field(default=0.98, ge=0, le=1)
