@@ -42,7 +42,7 @@ def ranked_cycle(store: Store, cycle_id: str | None = None) -> Cycle:
 
     Raises:
         OrchestrationError: It has no comparisons, or no cycle has any.
-        StorageError: There is no such cycle.
+        ConfigError: There is no such cycle.
     """
     for cycle in [store.cycle(cycle_id)] if cycle_id else reversed(store.cycles()):
         if store.comparisons(cycle.id):

@@ -8,6 +8,7 @@ a completed stage returns its stored report, an interrupted one goes on from the
 from __future__ import annotations
 
 import functools
+import logging
 import resource
 import sys
 import time
@@ -17,15 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from camelx.calls import Assignment
+from camelx.clock import model_seconds
 from camelx.config import RunConfig, Settings, load_config, parse_config, settings
 from camelx.errors import ConfigError, OrchestrationError
-from camelx.holding import held_seconds, hold, let_go
+from camelx.goal_sets import choose_goals, frozen_holdout, size_notes
+from camelx.holding import hold, let_go, seconds_to_charge
 from camelx.schemas import (
     AdapterVersion,
     Cycle,
     CycleStatus,
     Goal,
-    Holdout,
     Role,
     Split,
     Stage,
@@ -37,6 +39,8 @@ from camelx.schemas import (
 from camelx.storage import Store
 
 STAGES = tuple(Stage)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,16 +138,18 @@ def _run_stage(
     before = (earlier.seconds, earlier.model_seconds) if earlier else (0.0, 0.0)
     report = StageReport(cycle_id=cycle_id, stage=stage, seconds=before[0], model_seconds=before[1])
     store.save_stage_report(report)
-    start = time.perf_counter()
+    start, model_start = time.perf_counter(), model_seconds()
     try:
         outcome = body(context)
     except BaseException as e:
-        status = CycleStatus.FAILED if isinstance(e, Exception) else CycleStatus.CANCELLED
-        seconds = before[0] + time.perf_counter() - start
-        message = str(e) or type(e).__name__
-        store.save_stage_report(
-            report.model_copy(update={"status": status, "seconds": seconds, "error": message})
-        )
+        update = {
+            "status": CycleStatus.FAILED if isinstance(e, Exception) else CycleStatus.CANCELLED,
+            "seconds": before[0] + time.perf_counter() - start,
+            "model_seconds": before[1] + model_seconds() - model_start,
+            "error": _why(e),
+        }
+        store.save_stage_report(report.model_copy(update=update))
+        _charge(store, cycle_id)
         raise
     report = report.model_copy(
         update={
@@ -156,7 +162,25 @@ def _run_stage(
         }
     )
     store.save_stage_report(report)
+    _charge(store, cycle_id)
     return report
+
+
+def _why(error: BaseException) -> str:
+    """Return what a stage's report says of the error that ended it."""
+    return (
+        "stopped by Ctrl-C or SIGTERM" if isinstance(error, KeyboardInterrupt) else str(error) or repr(error)
+    )
+
+
+def _charge(store: Store, cycle_id: str, seconds: float | None = None) -> None:
+    """Add this run's time to the cycle's: at every stage's end, as a process that is killed can't say it."""
+    cycle = store.cycle(cycle_id)
+    store.update_cycle(
+        cycle_id,
+        seconds=cycle.seconds + seconds_to_charge(cycle_id, of=seconds),
+        peak_rss_mb=max(cycle.peak_rss_mb, peak_rss_mb()),
+    )
 
 
 def open_store() -> Store:
@@ -184,29 +208,44 @@ def open_cycle(
 
     Raises:
         ConfigError: The config, a goal source or an option is wrong.
-        OrchestrationError: There is no such cycle, or nothing to resume.
+        OrchestrationError: There is nothing to resume, or another process runs the cycle.
         AgentError: A model server that the config names can't be reached.
     """
+    check_options(overrides, cycle_id, resume, from_stage)
     with open_store() as store:
         if cycle_id is None and not resume:
-            if from_stage not in (None, STAGES[0]):
-                raise ConfigError(f"--from {from_stage} needs --cycle ID: a new cycle starts at {STAGES[0]}")
             new = _new_cycle(store, Path(config_path), overrides)
             hold(new.id)
             return new.id
-        if overrides:
-            raise ConfigError(
-                f"a cycle keeps the config it started with; drop {', '.join(overrides)} or start a new cycle"
-            )
         cycle = store.cycle(cycle_id) if cycle_id else _unfinished(store)
         again = _from(from_stage) if from_stage else ()
-        _check_models(store, cycle, again)
+        _check_what_is_left(store, cycle, again)
         hold(cycle.id)
         if Stage.TRAIN in again:
             _set_adapter_aside(cycle.id)
+        # The first time of what is done again goes with its report: it would look like overhead.
+        forgotten = sum(r.seconds for stage, r in store.stage_reports(cycle.id).items() if stage in again)
         store.forget_stage_reports(cycle.id, again)
-        store.update_cycle(cycle.id, status=CycleStatus.RUNNING, error=None, finished_at=None)
+        left = max(0.0, store.cycle(cycle.id).seconds - forgotten)
+        store.update_cycle(cycle.id, status=CycleStatus.RUNNING, error=None, finished_at=None, seconds=left)
         return cycle.id
+
+
+def check_options(
+    overrides: Mapping[str, Any] | None, cycle_id: str | None, resume: bool, from_stage: str | None
+) -> None:
+    """Check what `open_cycle` can't do whatever is stored.
+
+    Raises:
+        ConfigError: There is no such stage, or these options don't go together.
+    """
+    again = _from(from_stage) if from_stage else STAGES
+    if cycle_id is None and not resume and again != STAGES:
+        raise ConfigError(f"--from {from_stage} needs --cycle ID: a new cycle starts at {STAGES[0]}")
+    if (cycle_id or resume) and overrides:
+        raise ConfigError(
+            f"a cycle keeps the config it started with; drop {', '.join(overrides)} or start a new cycle"
+        )
 
 
 def close_cycle(
@@ -222,15 +261,8 @@ def close_cycle(
         error: Why it did not complete.
     """
     with open_store() as store:
-        cycle = store.cycle(cycle_id)
-        store.update_cycle(
-            cycle_id,
-            status=status,
-            error=error,
-            finished_at=utc_now(),
-            seconds=cycle.seconds + (held_seconds(cycle_id) if seconds is None else seconds),
-            peak_rss_mb=max(cycle.peak_rss_mb, peak_rss_mb()),
-        )
+        _charge(store, cycle_id, seconds)
+        store.update_cycle(cycle_id, status=status, error=error, finished_at=utc_now())
     let_go(cycle_id)
 
 
@@ -250,25 +282,34 @@ def _set_adapter_aside(cycle_id: str) -> None:
 
 
 def _unfinished(store: Store) -> Cycle:
-    for cycle in reversed(store.cycles()):
-        # An imported cycle comes with the report of its first stage: it was begun where it has another.
-        is_begun = cycle.origin == "run" or len(store.stage_reports(cycle.id)) > 1
-        if is_begun and cycle.status is not CycleStatus.COMPLETED:
-            return cycle
+    # An imported cycle comes with the report of its first stage: it was begun where it has another.
+    open_cycles = [
+        cycle
+        for cycle in reversed(store.cycles())
+        if cycle.status is not CycleStatus.COMPLETED
+        and (cycle.origin == "run" or len(store.stage_reports(cycle.id)) > 1)
+    ]
+    if len(open_cycles) > 1:
+        others = ", ".join(cycle.id for cycle in open_cycles[1:])
+        log.warning("going on with %s; unfinished too: %s (--cycle ID)", open_cycles[0].id, others)
+    if open_cycles:
+        return open_cycles[0]
     raise OrchestrationError(
         "nothing to resume: every cycle that was begun has completed; start one with `camelx cycle`, or an "
         "imported one with `camelx cycle --cycle ID`"
     )
 
 
-def _check_models(store: Store, cycle: Cycle, again: Sequence[Stage]) -> None:
-    """Check the backends of the agents that the stages still to be done, or done again, will ask."""
+def _check_what_is_left(store: Store, cycle: Cycle, again: Sequence[Stage]) -> None:
+    """Check the hold-out and the backends that the stages still to be done, or done again, will ask."""
     from camelx.agents import check_team
     from camelx.policies import parent_policy
 
     config, reports = parse_config(cycle.config), store.stage_reports(cycle.id)
     done = {stage for stage, report in reports.items() if report.status is CycleStatus.COMPLETED}
     left = {stage for stage in STAGES if stage in again or stage not in done}
+    if Stage.EVALUATE in left:
+        frozen_holdout(store, config)
     agents = config.agents.agents
     if cycle.origin == "import" or not left & {Stage.GENERATE, Stage.RANK}:
         # A server that only gave answers and votes may be gone by now, to leave its GPU to the training.
@@ -296,7 +337,10 @@ def _new_cycle(store: Store, config_path: Path, overrides: Mapping[str, Any] | N
     check_team(config.agents, policy)
     make_verifier(config.evaluation)
     number = store.next_cycle_number()
-    goals = _choose_goals(store, config, derived_seed(config.seed, number))
+    goals = choose_goals(store, config, derived_seed(config.seed, number))
+    n_heldout = len(frozen_holdout(store, config))
+    for note in size_notes(config.goals.model_dump(), n=len(goals), heldout_n=n_heldout):
+        log.warning(note)
     cycle = new_cycle(number, config, config_path, champion, goals)
     store.add_cycle(cycle)
     return cycle
@@ -315,77 +359,3 @@ def new_cycle(
         trace_id=stable_id("trace", number, utc_now().isoformat()),
         goal_ids=tuple(goal.id for goal in goals),
     )
-
-
-def frozen_holdout(store: Store, config: RunConfig) -> list[Goal]:
-    """Return the goals that every cycle of this source is evaluated on; the first call freezes them.
-
-    Raises:
-        ConfigError: There are none to freeze.
-        EvaluationError: They changed since.
-    """
-    from camelx.evaluation import check_holdout, holdout_hash
-
-    name = f"{config.goals.source}-{config.goals.heldout_n}"
-    if store.holdout(name) is None:
-        goals = _heldout_candidates(store, config)
-        ids = tuple(goal.id for goal in goals)
-        store.freeze_holdout(Holdout(name=name, sha256=holdout_hash(goals), goal_ids=ids))
-    holdout = store.holdout(name)
-    assert holdout is not None
-    goals = store.goals(ids=holdout.goal_ids)
-    check_holdout(goals, holdout.sha256)
-    return goals
-
-
-def _heldout_candidates(store: Store, config: RunConfig) -> list[Goal]:
-    if config.goals.source == "demo":
-        from camelx.demo_model.problems import demo_goals
-
-        goals = demo_goals(config.goals.heldout_n, seed=0, split=Split.HELDOUT)
-        store.add_goals(goals)
-        return goals
-    goals = [goal for goal in store.goals(split=Split.HELDOUT) if goal.source != "demo"]
-    if len(goals) < 2:
-        raise ConfigError(
-            f"the hold-out has {len(goals)} goals, expected at least 2: import some with "
-            "`camelx import goals FILE --split heldout`, or part of a file with --heldout-share 0.2"
-        )
-    return goals[: config.goals.heldout_n]
-
-
-def _choose_goals(store: Store, config: RunConfig, seed: int) -> list[Goal]:
-    """Return the goals of a new cycle: fresh problems, or those that the fewest cycles have worked on."""
-    levels = _open_levels(store, config)
-    heldout = frozen_holdout(store, config)
-    if config.goals.source == "demo":
-        from camelx.demo_model.problems import GOAL_LEVELS, demo_goals
-
-        texts = {goal.text for goal in heldout}
-        goals = demo_goals(
-            config.goals.n, seed=seed, levels=levels or GOAL_LEVELS, split=Split.TRAIN, exclude=texts
-        )
-        store.add_goals(goals)
-        return goals
-    goals = store.goals_for_cycle(config.goals.n, levels=levels, not_source="demo")
-    if not goals:
-        raise ConfigError(
-            "the database holds no goals to train on; import some with `camelx import goals FILE`, "
-            "or set goals.source to demo"
-        )
-    return goals
-
-
-def _open_levels(store: Store, config: RunConfig) -> list[int] | None:
-    """Return the levels that goals may come from; None: all, as nothing is known yet or all are mastered."""
-    for cycle in reversed(store.cycles()):
-        known = parse_config(cycle.config)
-        if (known.goals.source, known.policy) != (config.goals.source, config.policy):
-            continue
-        report = store.stage_reports(cycle.id).get(Stage.EVALUATE)
-        if report is None or report.status is not CycleStatus.COMPLETED:
-            continue
-        accuracy = {int(level): score for level, score in report.details.get("levels", {}).items()}
-        below = [level for level, score in accuracy.items() if score < config.goals.mastered_at]
-        return [level for level in sorted(accuracy) if level <= min(below)] if below else None
-    return None

@@ -146,7 +146,7 @@ def explain_pair(pair_id: str, *, cycle_id: str | None = None) -> Explanation:
 
     Raises:
         ConfigError: No pair, or more than one, begins with these digits.
-        StorageError: There is no such cycle.
+        ConfigError: There is no such cycle.
     """
     with open_store() as store:
         cycle, pair = _find(store, pair_id, cycle_id)

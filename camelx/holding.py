@@ -1,22 +1,26 @@
-"""One process per cycle: two would pay for the same calls. Called by `camelx.cycles`."""
+"""One process per cycle: two would pay for the same calls. Called by `cycles` and by whoever shows one."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from camelx.config import settings
 from camelx.errors import OrchestrationError
+from camelx.schemas import Cycle, CycleStatus
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Hold:
     """That this process runs a cycle, and since when by the monotonic clock."""
 
     lock: FileLock
     since: float
+    charged: float = 0.0
+    """Seconds of this run that the cycle's record has already."""
 
 
 _held: dict[str, _Hold] = {}
@@ -35,7 +39,7 @@ def hold(cycle_id: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.5)  # who looks whether a cycle is held takes the lock for a moment
     except Timeout:
         raise OrchestrationError(
             f"cycle {cycle_id} is being run by another process; wait for it, or stop it first"
@@ -43,10 +47,43 @@ def hold(cycle_id: str) -> None:
     _held[str(folder)] = _Hold(lock, time.monotonic())
 
 
-def held_seconds(cycle_id: str) -> float:
-    """Return for how long this process has held the cycle; 0 where it does not."""
+def as_it_stands(cycle: Cycle) -> Cycle:
+    """Return the cycle as cancelled where it is marked running but its process on this machine is gone."""
+    if cycle.status is CycleStatus.RUNNING and _is_let_go(settings().cycle_dir(cycle.id)):
+        return cycle.model_copy(
+            update={"status": CycleStatus.CANCELLED, "error": "its process ended without a word"}
+        )
+    return cycle
+
+
+def _is_let_go(folder: Path) -> bool:
+    """Whether a process held the folder's lock once and none does now."""
+    path = folder / ".lock"
+    if str(folder) in _held or not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return False
+    lock.release()
+    return True
+
+
+def seconds_to_charge(cycle_id: str, *, of: float | None = None) -> float:
+    """Return the seconds of this run that were not returned yet, to be added to the cycle's record.
+
+    Args:
+        cycle_id: The cycle.
+        of: Wall time of the run so far; None: since this process holds the cycle, 0 where it does not.
+    """
     held = _held.get(str(settings().cycle_dir(cycle_id)))
-    return time.monotonic() - held.since if held else 0.0
+    if held is None:
+        return of or 0.0
+    so_far = time.monotonic() - held.since if of is None else of
+    seconds = max(0.0, so_far - held.charged)
+    held.charged += seconds
+    return seconds
 
 
 def let_go(cycle_id: str) -> None:

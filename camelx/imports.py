@@ -1,23 +1,120 @@
-"""Rounds played elsewhere become a cycle of this database, to rank, export and train on.
+"""Goals from a file into this database; and rounds played elsewhere, as a cycle of it.
 
-A file of goals, outputs, votes and human judgements goes in (docs/importing.md); a stored cycle comes out
-whose first stage is complete, because nothing is left to generate. Called by `camelx import rounds`.
+`import_goals` stores goals, and says where the database has another answer than the file. `import_rounds`
+takes a file of goals, outputs, votes and human judgements (docs/importing.md) and makes a stored cycle
+whose first stage is complete, because nothing is left to generate. Called by `camelx import`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from camelx.config import load_config
 from camelx.cycles import new_cycle, open_store
 from camelx.errors import DataValidationError
-from camelx.importing import Rounds, read_rounds
+from camelx.evaluation import answer_problem, holdout_hash
+from camelx.importing import ImportReport, Rounds, read_goals, read_rounds
 from camelx.policies import champion_policy
-from camelx.schemas import CycleStatus, Stage, StageReport
+from camelx.schemas import CycleStatus, Goal, Holdout, Split, Stage, StageReport
+from camelx.storage import Store
 
 _N_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class GoalImport:
+    """What became of a file's goals."""
+
+    report: ImportReport[Goal]
+    goals: tuple[Goal, ...]
+    """The file's goals as they are stored now."""
+    n_new: int
+    n_updated: int
+    remarks: tuple[str, ...]
+    """Sentences on answers that differ from the stored ones, and on hold-outs that changed."""
+
+
+def import_goals(
+    path: Path, *, heldout_share: float = 0.0, update: bool = False, **reading: Any
+) -> GoalImport:
+    """Store the goals of a file that are not there yet, and return what became of them all.
+
+    Args:
+        path: A file that `camelx.importing.read_goals` takes.
+        heldout_share: Share of the file's goals that goes to the hold-out: those of the lowest addresses, so
+            that the same file gives the same hold-out on every machine.
+        update: Give a stored goal the file's answer, and its verifier where one is named. It keeps its split.
+        **reading: The options of `camelx.importing.read_goals`.
+
+    Raises:
+        ConfigError: The file, a preset, a field or a pattern does not exist or can't be used.
+        DataValidationError: No row is a whole goal, or with `strict` one is broken.
+        StorageError: The database refused.
+    """
+
+    def problem(goal: Goal) -> str | None:
+        why = answer_problem(goal)
+        return why and f"{why}; for answers that are text add --verifier exact"
+
+    report = read_goals(path, problem=problem, **reading)
+    if not report.records:
+        shown = "".join(f"\n{row}" for row in report.broken[:_N_SHOWN])
+        raise DataValidationError(f"{path}: none of its {report.n_rows} rows is a whole goal{shown}")
+    with open_store() as store:
+        n_new = store.add_goals(_with_holdout(report.records, heldout_share))
+        stored = {goal.id: goal for goal in store.goals(ids=[goal.id for goal in report.records])}
+        others = [goal for goal in report.records if _differs(goal, stored[goal.id])]
+        remarks = [_remark(goal, stored[goal.id], report, update) for goal in others]
+        if update:
+            changed = [_corrected(stored[goal.id], goal) for goal in others]
+            remarks += _replace_answers(store, changed)
+            stored |= {goal.id: goal for goal in changed}
+    return GoalImport(report, tuple(stored.values()), n_new, len(others) if update else 0, tuple(remarks))
+
+
+def _with_holdout(goals: Sequence[Goal], share: float) -> list[Goal]:
+    held = {goal.id for goal in sorted(goals, key=lambda goal: goal.id)[: round(share * len(goals))]}
+    return [goal.model_copy(update={"split": Split.HELDOUT}) if goal.id in held else goal for goal in goals]
+
+
+def _differs(goal: Goal, stored: Goal) -> bool:
+    """Whether the file's goal has another answer than the stored one, or names another verifier."""
+    return goal.answer is not None and _corrected(stored, goal) != stored
+
+
+def _corrected(stored: Goal, goal: Goal) -> Goal:
+    fields = {"answer": goal.answer, "verifier": goal.verifier or stored.verifier}
+    return stored.model_copy(update=fields)
+
+
+def _remark(goal: Goal, stored: Goal, report: ImportReport[Goal], update: bool) -> str:
+    new = _corrected(stored, goal)
+    verifiers = f", verifier {new.verifier} instead of {stored.verifier}" * (new.verifier != stored.verifier)
+    return (
+        f"{report.places[goal.id]}: stored with the answer {stored.answer!r}, the file has {new.answer!r}"
+        f"{verifiers}: {'replaced' if update else 'kept; --update replaces it'}"
+    )
+
+
+def _replace_answers(store: Store, goals: Sequence[Goal]) -> list[str]:
+    """Store the goals' answers, freeze hold-outs that have them anew, and return what is to be said of it."""
+    ids = {goal.id: goal for goal in goals}
+    anew: list[tuple[Holdout, str, int]] = []
+    for holdout in store.holdouts():
+        if n := len(ids.keys() & set(holdout.goal_ids)):
+            members = [ids.get(goal.id, goal) for goal in store.goals(ids=holdout.goal_ids)]
+            anew.append((holdout, holdout_hash(members), n))
+    changed = [holdout.model_copy(update={"sha256": sha256}) for holdout, sha256, _ in anew]
+    store.replace_answers(goals, changed)
+    return [
+        f"the frozen hold-out {holdout.name} has {n} of these goals and is frozen anew: its hash was "
+        f"{holdout.sha256[:12]} and is {sha256[:12]}. Scores of earlier cycles were measured with the old "
+        "answers and don't compare with later ones"
+        for holdout, sha256, n in anew
+    ]
 
 
 def import_rounds(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from camelx.adapters import ADAPTER_WEIGHTS, file_sha256
 from camelx.agents import PolicyModel
-from camelx.config import RunConfig, settings
+from camelx.config import RunConfig, settings, without_password
 from camelx.errors import ConfigError, RegistryError
 from camelx.offline import let_hub_answer
 from camelx.registry import Registry
@@ -129,8 +129,9 @@ def _champion(name: str) -> PolicyModel:
     champion = registry.champion(name)
     if champion is None:
         raise RegistryError(
-            f"model {name!r} has no champion in {settings().resolved_mlflow_uri}; run `camelx cycle`, "
-            "or `camelx promote VERSION`"
+            f"model {name!r} has no champion in {without_password(settings().resolved_mlflow_uri)}; set "
+            "CAMELX_ROOT to the folder where cycles run, if it is another, or run `camelx cycle` or "
+            "`camelx promote VERSION`"
         )
     base = resolve_base(champion.base)
     _check_base(champion, base)

@@ -165,7 +165,7 @@ def replay_cycle(
         out: Folder to write the pairs to; None: they are only compared.
 
     Raises:
-        StorageError: There is no such cycle.
+        ConfigError: There is no such cycle.
         OrchestrationError: Its mutual ranking has not completed.
         ConfigError: An override is wrong or can't change anything here.
     """

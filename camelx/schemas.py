@@ -353,6 +353,7 @@ class AdapterVersion(Record):
     base: str
     """The base model: a path, a hub id, or "demo"."""
     cycle_id: str | None = None
+    created_at: datetime | None = None
     aliases: tuple[str, ...] = ()
     metrics: dict[str, float] = {}
     tags: dict[str, str] = {}

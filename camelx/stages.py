@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from camelx import evaluation, export, judging, ranking, validation
@@ -22,9 +23,10 @@ from camelx.asking import (
     starting_policy,
 )
 from camelx.cycles import CycleContext, Outcome, recorded
+from camelx.errors import DataValidationError
 from camelx.files import replacing
 from camelx.policies import open_registry
-from camelx.schemas import AdapterVersion, Role, Split, Stage, Verdict, utc_now
+from camelx.schemas import Role, Split, Stage, Verdict, utc_now
 
 
 @recorded(Stage.GENERATE)
@@ -140,7 +142,7 @@ def train_dpo_adapter(context: CycleContext) -> Outcome:
     from camelx.training import train_dpo
 
     cycle, config, parent = context.cycle, context.config, starting_policy(context)
-    registry, pairs = open_registry(), context.folder / "pairs.parquet"
+    registry, pairs = open_registry(), _readable_pairs(context)
     tags = _lineage(context) | {"pairs_sha256": file_sha256(pairs)}
     with registry.run(cycle.id, params=_flat(cycle.config), tags=tags) as run_id:
         registry.log_dataset(run_id, pairs)
@@ -224,25 +226,40 @@ def register_in_mlflow(context: CycleContext) -> Outcome:
             if path.suffix in (".parquet", ".jsonl", ".html", ".json")
         ],
     )
-    is_promoted = evaluated.details["promoted"] and _is_champion_still(context, version)
+    champion = registry.champion(name)
+    in_use, compared_with = champion.version if champion else None, context.cycle.parent_version
+    # Who is compared with one champion need not be better than another that took over meanwhile.
+    is_promoted = evaluated.details["promoted"] and in_use in (compared_with, version.version)
     if is_promoted:
         version = registry.promote(name, version.version)
+        in_use = version.version
     return Outcome(
         details={
             "name": name,
             "version": version.version,
             "aliases": sorted(version.aliases),
             "promoted": is_promoted,
+            "compared_with": compared_with,
+            "in_use": in_use,
             "run_id": trained.details["run_id"],
         }
     )
 
 
-def _is_champion_still(context: CycleContext, challenger: AdapterVersion) -> bool:
-    """Whether the champion is the one that the challenger was compared with, or already the challenger."""
-    champion = open_registry().champion(context.config.policy.name)
-    in_use = champion.version if champion else None
-    return in_use in (context.cycle.parent_version, challenger.version)
+def _readable_pairs(context: CycleContext) -> Path:
+    """Return the cycle's pairs file once it is seen to be whole.
+
+    Raises:
+        DataValidationError: It is gone or broken.
+    """
+    pairs = context.folder / "pairs.parquet"
+    try:
+        export.read_pairs(pairs)
+    except DataValidationError as e:
+        raise DataValidationError(
+            f"{e}; make it anew with `camelx cycle --cycle {context.cycle.id} --from {Stage.EXPORT}`"
+        ) from e
+    return pairs
 
 
 def _ask_reviewers(context: CycleContext) -> Reviewed:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from pydantic import BaseModel
 
 from camelx.config import settings, without_password
 from camelx.cycles import STAGES, open_store
+from camelx.goal_sets import size_notes
+from camelx.holding import as_it_stands
 from camelx.schemas import Cycle, CycleStatus, Stage, StageReport
+
+_CONFIG = "configs/cycle.yaml"
 
 
 class CycleSummary(BaseModel):
@@ -24,7 +29,7 @@ class CycleSummary(BaseModel):
             "cycle_id": self.cycle.id,
             "status": str(self.cycle.status),
             "error": self.cycle.error,
-            "seconds": round(self.cycle.seconds, 3),
+            "seconds": round(self.seconds, 3),
             "peak_rss_mb": round(self.cycle.peak_rss_mb, 1),
             "overhead_share": round(self.overhead_share, 4),
             "stages": [
@@ -59,10 +64,15 @@ class CycleSummary(BaseModel):
         return {"n_goals": difference["n"]} | {k: v for k, v in difference.items() if k != "n"}
 
     @property
+    def seconds(self) -> float:
+        """Wall time of all runs; never less than the stages', whose clocks a killed process leaves behind."""
+        return max(self.cycle.seconds, sum(report.seconds for report in self.reports.values()))
+
+    @property
     def overhead_share(self) -> float:
         """Share of the wall time that was neither a forward pass nor a training step."""
         model_seconds = sum(report.model_seconds for report in self.reports.values())
-        return max(0.0, 1 - model_seconds / self.cycle.seconds) if self.cycle.seconds else 0.0
+        return max(0.0, 1 - model_seconds / self.seconds) if self.seconds else 0.0
 
     def sections(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Return the page as titled lists of (what, value), ready for any renderer."""
@@ -100,6 +110,8 @@ class CycleSummary(BaseModel):
         if generated and generated.counts:
             c = generated.counts
             rows.append(("goals", f"{c.get('goals', 0):,}"))
+            if self.cycle.origin == "run":
+                rows += self._size_rows(n=len(self.cycle.goal_ids))
             rows.append(
                 (
                     "interactions",
@@ -119,6 +131,11 @@ class CycleSummary(BaseModel):
             rows += [("reviews", said) for said in [_spent(ranked.details.get("spent"))] if said]
             rows += [("reviewers", said) for said in [_panel(ranked.details.get("panel"))] if said]
         return rows
+
+    def _size_rows(self, **sizes: int) -> list[tuple[str, str]]:
+        """Return what is to be said of goals that are fewer than the config asks for, or too few."""
+        asked = self.cycle.config.get("goals")
+        return [("note", said) for said in size_notes(asked, **sizes)] if asked else []
 
     def _pair_rows(self) -> list[tuple[str, str]]:
         exported, checked = self.reports.get(Stage.EXPORT), self.reports.get(Stage.VALIDATE)
@@ -158,9 +175,10 @@ class CycleSummary(BaseModel):
             f"level {level} {evaluated['champion_levels'][level]:.0%} → {score:.0%}"
             for level, score in evaluated["challenger_levels"].items()
         ]
-        decision = "promoted" if evaluated["promoted"] else "not promoted"
+        decision = "passed" if evaluated["promoted"] else "not passed"
         return [
             ("goals", f"{h['n_goals']:,} that were never trained on" + _unscored(evaluated)),
+            *self._size_rows(heldout_n=self._count(Stage.EVALUATE, "goals")),
             ("champion", f"{h['champion']:.1%}"),
             ("challenger", f"{h['challenger']:.1%}"),
             (
@@ -185,8 +203,23 @@ class CycleSummary(BaseModel):
         rows = [(what, path) for what, path in files if path]
         if registered:
             aliases = ", ".join(registered["aliases"]) or "no alias"
-            rows.insert(0, ("version", f"models:/{registered['name']}/{registered['version']} ({aliases})"))
+            version = f"models:/{registered['name']}/{registered['version']} ({aliases})"
+            rows = [("version", version), ("put in use", self._put_in_use(registered)), *rows]
         return rows
+
+    def _put_in_use(self, registered: dict[str, Any]) -> str:
+        """Return whether the version became the champion; what passed the gate need not have."""
+        if registered["promoted"]:
+            return "yes"
+        if not self._details(Stage.EVALUATE).get("promoted"):
+            return "no: it did not pass the gate"
+        compared, in_use = (_version(registered.get(key)) for key in ("compared_with", "in_use"))
+        said = (
+            f"it was compared with {compared}, and {in_use} was in use by then"
+            if "in_use" in registered
+            else ("another version was in use by then than the one that it was compared with")
+        )
+        return f"no: {said}; `camelx promote {registered['version']}` would put it in that one's place"
 
     def _time_rows(self) -> list[tuple[str, str]]:
         stages = [
@@ -197,8 +230,12 @@ class CycleSummary(BaseModel):
             )
             for stage, report in self.reports.items()
         ]
-        total = f"{self.cycle.seconds:.1f} s, overhead {self.overhead_share:.0%}"
-        return [*stages, ("whole cycle", total), ("peak memory", f"{self.cycle.peak_rss_mb:,.0f} MiB")]
+        if not self.seconds:
+            return stages
+        what = "whole cycle" if self.cycle.status is CycleStatus.COMPLETED else "so far"
+        rows = [*stages, (what, f"{self.seconds:.1f} s, overhead {self.overhead_share:.0%}")]
+        peak = self.cycle.peak_rss_mb
+        return [*rows, ("peak memory", f"{peak:,.0f} MiB")] if peak else rows
 
     def _details(self, stage: Stage) -> dict[str, Any]:
         return self.reports[stage].details if stage in self.reports else {}
@@ -211,28 +248,70 @@ def cycle_summary(cycle_id: str) -> CycleSummary:
     """Return the summary of a cycle, whatever state it is in.
 
     Raises:
-        StorageError: There is no such cycle.
+        ConfigError: There is no such cycle.
     """
     with open_store() as store:
         reports = store.stage_reports(cycle_id)
         return CycleSummary(
-            cycle=store.cycle(cycle_id),
+            cycle=as_it_stands(store.cycle(cycle_id)),
             reports={stage: reports[stage] for stage in STAGES if stage in reports},
         )
 
 
-def next_steps(summary: CycleSummary) -> list[str]:
-    """Return what a user can do now, one line each."""
-    if summary.cycle.status is not CycleStatus.COMPLETED:
-        return [f"camelx cycle --cycle {summary.cycle.id:<12}go on with it where it stopped"]
+def next_steps(summary: CycleSummary, *, camelx: str = "camelx") -> list[tuple[str, str]]:
+    """Return what a user can do now: what to type or open, and what for.
+
+    Args:
+        summary: Of the cycle.
+        camelx: How the command is called on this machine.
+    """
+    cycle, registered = summary.cycle, summary.reports.get(Stage.REGISTER)
+    show = (f"{camelx} show {cycle.id}", "this page again")
+    anew = _new_cycle(cycle, camelx)
+    if cycle.status is not CycleStatus.COMPLETED:
+        return [*_ways_on(summary, camelx), show]
+    promoted = registered is not None and registered.details.get("promoted", False)
+    start = "the promoted adapter" if promoted else "the version in use, as before"
     return [
-        f"camelx annotate --cycle {summary.cycle.id:<9}judge its pairs: your verdicts override the agents'",
-        "make cycle                       the next cycle, from the promoted adapter",
-        "make serve                       the Prefect UI, the MLflow UI and the schedule, with addresses",
-        "camelx show " + f"{summary.cycle.id:<21}" + "this page again",
-        "configs/agents.yaml              your own agents, models and servers",
-        "configs/cycle.yaml               sizes, ranker, thresholds, training, gate",
+        (f"{camelx} annotate --cycle {cycle.id}", "judge its pairs: your verdicts override the agents'"),
+        (anew, f"the next cycle, from {start}"),
+        (f"{camelx} serve", "the Prefect UI, the MLflow UI and the schedule, with addresses"),
+        show,
+        ("configs/agents.yaml", "your own agents, models and servers"),
+        (cycle.config_path or _CONFIG, "sizes, ranker, thresholds, training, gate"),
     ]
+
+
+def _ways_on(summary: CycleSummary, camelx: str) -> list[tuple[str, str]]:
+    """Return what can be done with a cycle that did not complete; one that failed keeps its config."""
+    cycle = summary.cycle
+    go_on, anew = f"{camelx} cycle --cycle {cycle.id}", _new_cycle(cycle, camelx)
+    config = cycle.config_path or _CONFIG
+    checked = summary.reports.get(Stage.VALIDATE)
+    if checked is not None and checked.status is CycleStatus.FAILED:
+        # The same pairs would break the same rules.
+        return [
+            (f"{camelx} annotate --cycle {cycle.id}", "judge pairs yourself, then"),
+            (f"{go_on} --from {Stage.EXPORT}", "make its pairs anew with your verdicts"),
+            (anew, f"or a new cycle, after a change of {config}: this one keeps its config"),
+        ]
+    if cycle.status is CycleStatus.FAILED:
+        return [
+            (go_on, "go on with it where it stopped, once the cause is gone"),
+            (anew, f"or a new cycle, after a change of {config}: this one keeps its config"),
+        ]
+    return [(go_on, "go on with it where it stopped")]
+
+
+def _new_cycle(cycle: Cycle, camelx: str) -> str:
+    """Return the command for a new cycle on goals of the same source."""
+    path, source = cycle.config_path or _CONFIG, cycle.config.get("goals", {}).get("source", "demo")
+    config = f" --config {shlex.quote(path)}" if path != _CONFIG else ""
+    return f"{camelx} cycle{config}" + (f" --set goals.source={source}" if source != "demo" else "")
+
+
+def _version(number: int | None) -> str:
+    return "the base" if number is None else f"version {number}"
 
 
 def _panel(panel: dict[str, Any] | None) -> str | None:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from camelx import config
-from camelx.errors import ConfigError
+from camelx.errors import ConfigError, RegistryError
 from camelx.policies import load_champion, open_registry, resolve_base
 from camelx.training import base_sha256
 
@@ -38,6 +38,13 @@ def test_a_champion_is_not_loaded_onto_a_base_that_changed(root: Path) -> None:
     save_file({"a": torch.ones(1)}, base / "model.safetensors")
     with pytest.raises(ConfigError, match=r"policy/1 was trained on base .* the weights there now are"):
         load_champion("policy")
+
+
+def test_looking_for_a_champion_elsewhere_makes_nothing_and_says_where_cycles_run(root: Path) -> None:
+    with pytest.raises(RegistryError, match="set CAMELX_ROOT to the folder where cycles run"):
+        load_champion("policy")
+    assert open_registry().versions("policy") == []
+    assert list(root.iterdir()) == []
 
 
 @pytest.mark.parametrize("base", ["./nowhere", "/no/where", "~/model", "a/b/c"])

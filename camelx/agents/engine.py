@@ -20,6 +20,7 @@ from typing import Any
 
 from camelx.agents.decoding import Completion, Request, decode
 from camelx.agents.loading import ChatFormat
+from camelx.clock import add_model_seconds
 from camelx.errors import AgentError, boundary
 from camelx.schemas import Message
 
@@ -138,7 +139,9 @@ class Engine:
                     on_done=on_done,
                 )
         finally:
-            self.seconds += time.perf_counter() - started
+            seconds = time.perf_counter() - started
+            self.seconds += seconds
+            add_model_seconds(seconds)
 
     def _encode(self, turns: tuple[tuple[str, str], ...]) -> tuple[int, ...]:
         return tuple(self._chat.tokens(turns, add_generation_prompt=True))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camelx.cli.cycle import Json
-from camelx.cli.output import print_json
+from camelx.cli.output import print_json, print_steps, program
 from camelx.errors import ConfigError
 from camelx.schemas import CONTROL_CHARACTERS, Stage, Verdict
 
@@ -81,14 +81,13 @@ def annotate(
     done = f"{sitting.n_judged:,} judged, {sitting.n_skipped:,} skipped, {left:,} left"
     none = f"{name} has judged every pair that a verdict can decide"
     console.print(Text(f"Cycle {cycle.id}: {done if items else none}", style="bold"))
-    for step in _next_steps(cycle.id, left):
-        console.print(Text(f"  {step}"), soft_wrap=True)
+    print_steps(_next_steps(cycle.id, left, program()), console)
 
 
-def _next_steps(cycle_id: str, left: int) -> list[str]:
-    more = [f"camelx annotate --cycle {cycle_id}   judge more"] if left else []
-    again = f"camelx cycle --cycle {cycle_id} --from {Stage.EXPORT}"
-    return [*more, f"{again}   make its pairs anew with your verdicts, and train on them"]
+def _next_steps(cycle_id: str, left: int, camelx: str) -> list[tuple[str, str]]:
+    more = [(f"{camelx} annotate --cycle {cycle_id}", "judge more")] if left else []
+    again = f"{camelx} cycle --cycle {cycle_id} --from {Stage.EXPORT}"
+    return [*more, (again, "make its pairs anew with your verdicts, and train on them")]
 
 
 class Sitting:
@@ -144,13 +143,13 @@ class Sitting:
     def _take(self, key: str) -> None:
         from camelx.cli.pair_page import shown
 
-        self._note = ""
+        self._note, n = "", len(self._done) + 1
         match key:
             case "a" | "b" | "t" | "x":
                 self._judge(_VERDICTS[key])
             case "s":
                 self._done.append(())
-                self._turn_to_next("skipped")
+                self._turn_to_next(f"pair {n} skipped")
             case "u":
                 self._undo()
             case "e":
@@ -158,7 +157,7 @@ class Sitting:
             case "r":
                 self._rate()
             case "m":
-                self._is_whole = not self._is_whole
+                self._turn_over()
             case _:
                 self._note = f"{shown(key)!r} is no key here"
 
@@ -174,7 +173,7 @@ class Sitting:
             edited_text=self._edited,
         )
         self._done.append(saved)
-        self._turn_to_next(f"saved: {_SAID[verdict]}")
+        self._turn_to_next(f"pair {len(self._done)} saved: {_SAID[verdict]}")
 
     def _undo(self) -> None:
         from camelx.annotation import undo
@@ -183,7 +182,7 @@ class Sitting:
             self._note = "nothing to undo in this sitting"
             return
         undo(self._store, self._done.pop())
-        self._turn_to_next("undone: judge it again")
+        self._turn_to_next(f"pair {len(self._done) + 1} undone: judge it again")
 
     def _rate(self) -> None:
         key = self._ask("How good is the better one, 1 to 5?")
@@ -192,11 +191,23 @@ class Sitting:
         else:
             self._note = "no rating: that is 1 to 5"
 
+    def _turn_over(self) -> None:
+        """Show all of the pair, or again as much as fits."""
+        from camelx.cli.pair_page import is_folded
+
+        if not self._is_whole and not is_folded(self._item, self._console):
+            self._note = "that is all of it"
+        else:
+            self._is_whole = not self._is_whole
+
     def _edit(self) -> None:
         starts = {"a": self._item.first, "b": self._item.second, "n": ""}
         key = self._ask("Write a better answer. Start from a, b, or n for nothing?")
         if key not in starts:
             self._note = "nothing edited: that is a, b or n"
+            return
+        if not sys.stdin.isatty() and _own_editor() is None:
+            self._note = "nothing edited: here is no terminal for an editor, and EDITOR names no other one"
             return
         start = _trainable(starts[key])
         try:
@@ -266,12 +277,18 @@ def _read_key() -> str:
 
 def _edited(text: str, *, stdout: int | None) -> str:
     """Return what the person's editor leaves of the text; it writes to file descriptor `stdout`."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = _own_editor() or "vi"
+    # The lines of a pipe are keys for camelx: an editor must not eat them.
+    stdin = None if sys.stdin.isatty() else subprocess.DEVNULL
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer.txt"
         path.write_text(text, "utf-8")
-        subprocess.run([*shlex.split(editor), str(path)], check=True, stdout=stdout)
+        subprocess.run([*shlex.split(editor), str(path)], check=True, stdin=stdin, stdout=stdout)
         return path.read_text("utf-8")
+
+
+def _own_editor() -> str | None:
+    return os.environ.get("VISUAL") or os.environ.get("EDITOR") or None
 
 
 def _trainable(text: str) -> str:

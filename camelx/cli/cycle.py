@@ -15,20 +15,25 @@ from camelx.cli.failures import interrupt_on_sigterm, say
 from camelx.cli.output import (
     ProgressView,
     all_on_stderr,
+    hush_libraries,
     page_console,
     print_json,
+    print_steps,
     print_table,
+    program,
     show_logs,
     shown_progress,
 )
 from camelx.errors import ConfigError, OrchestrationError
+from camelx.schemas import Stage
 
 if TYPE_CHECKING:
     from camelx.summary import CycleSummary
 
 FLOW = "flows.self_improvement.self_improvement"
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the config.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the config; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else, on stdout.")]
 
@@ -37,7 +42,11 @@ def cycle(
     config: Annotated[Path, typer.Option(help="A cycle.yaml, for a new cycle.")] = Path("configs/cycle.yaml"),
     from_stage: Annotated[
         str | None,
-        typer.Option("--from", metavar="STAGE", help="Run this stage of a cycle and all later ones."),
+        typer.Option(
+            "--from",
+            metavar="STAGE",
+            help=f"Run this stage of a cycle and all later ones: {', '.join(Stage)}.",
+        ),
     ] = None,
     cycle_id: Annotated[
         str | None, typer.Option("--cycle", metavar="ID", help="Go on with this cycle.")
@@ -58,8 +67,10 @@ def cycle(
         "resume": resume,
         "overrides": overrides,
     }
-    if cycle_id is None and not resume:
+    if cycle_id is None and not resume and from_stage is None:
         _check_config(config, overrides)
+    else:
+        _check_options(overrides, cycle_id, resume, from_stage)
     view: ProgressView | None = None
     try:
         with all_on_stderr() if as_json else nullcontext(), shown_progress() as view:
@@ -74,11 +85,16 @@ def cycle(
 
 def cycles(as_json: Json = False) -> None:
     """List the cycles, newest first."""
+    from camelx.config import is_missing, settings
     from camelx.cycles import open_store
     from camelx.summary import cycle_summary
 
-    with open_store() as store:
-        summaries = [cycle_summary(known.id) for known in reversed(store.cycles())]
+    summaries: list[CycleSummary] = []
+    if is_missing(settings().resolved_database_url):
+        say(f"there is no {settings().resolved_database_url}; CAMELX_ROOT names another folder")
+    else:
+        with open_store() as store:
+            summaries = [cycle_summary(known.id) for known in reversed(store.cycles())]
     if as_json:
         print_json([summary.as_json() for summary in summaries])
         return
@@ -90,8 +106,11 @@ def cycles(as_json: Json = False) -> None:
 
 def show(cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")], as_json: Json = False) -> None:
     """Show one cycle's page."""
+    from camelx.config import is_missing, settings
     from camelx.summary import cycle_summary
 
+    if is_missing(url := settings().resolved_database_url):
+        raise ConfigError(f"no cycle {cycle_id!r}: there is no {url}; CAMELX_ROOT names another folder")
     summary = cycle_summary(cycle_id)
     print_json(summary.as_json()) if as_json else print_summary(summary)
 
@@ -115,26 +134,29 @@ def print_summary(summary: CycleSummary) -> None:
             console.print(Text(f"\n{title}", style="bold cyan"))
             console.print(table)
     console.print(Text("\nNext", style="bold cyan"))
-    for step in next_steps(summary):
-        console.print(Text(f"  {step}"))
+    print_steps(next_steps(summary, camelx=program()), console)
 
 
 def _run(parameters: dict[str, Any]) -> None:
     """Run the flow in this process."""
     from camelx.config import settings
-    from camelx.orchestration.server import prefect_server, warm_up
+    from camelx.orchestration.server import foreign_home, prefect_server, warm_up
 
     started = _process_start()
+    is_named = "PREFECT_API_URL" in os.environ
     interrupt_on_sigterm()
     sys.path.insert(0, str(Path.cwd()))
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "camelx")
     if os.environ.get("CAMELX_TRACEBACK") != "1":
         # Prefect prints a traceback for every failed run; its UI keeps it, a terminal need not show it.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    hush_libraries()
     with prefect_server(settings()) as server:
         warm_up(server)
         show_logs("WARNING" if sys.stderr.isatty() else settings().log_level)
         say(f"the Prefect UI is at {server.ui_url} while this runs")
+        if server.process is None and not is_named and (home := foreign_home(server.api_url, settings())):
+            say(f"that server keeps its runs in {home}; another CAMELX_PREFECT_PORT gives this project one")
         from camelx.orchestration.runs import run_flow
 
         run_flow(FLOW, parameters, server, started=started)
@@ -149,6 +171,26 @@ def _check_config(config: Path, overrides: dict[str, Any] | None) -> None:
     named = {run.policy.base, *(b.model for b in run.agents.backends.values() if b.kind == "transformers")}
     if any(not Path(name).is_dir() for name in named - {"demo", "policy"}):
         let_hub_answer()
+    kinds = {run.agents.backends[agent.backend].kind for agent in run.agents.agents}
+    if kinds & {"openai", "camel"}:
+        # Opening the cycle asks again, but only once a Prefect server has come up.
+        from camelx.agents import check_team
+        from camelx.policies import policy_of
+
+        check_team(run.agents, policy_of(run, None))
+
+
+def _check_options(
+    overrides: dict[str, Any] | None, cycle_id: str | None, resume: bool, from_stage: str | None
+) -> None:
+    """Say what can't be done before a server is started for it."""
+    from camelx.config import is_missing, settings
+    from camelx.cycles import check_options, open_store
+
+    check_options(overrides, cycle_id, resume, from_stage)
+    if cycle_id is not None and not is_missing(settings().resolved_database_url):
+        with open_store() as store:
+            store.cycle(cycle_id)
 
 
 def parsed_overrides(pairs: list[str] | None) -> dict[str, Any]:
@@ -184,7 +226,7 @@ def _row(summary: CycleSummary) -> tuple[Any, ...]:
         summary.cycle.id,
         summary.cycle.status,
         summary.cycle.started_at.astimezone().strftime("%Y-%m-%d %H:%M"),
-        f"{summary.cycle.seconds:.0f}",
+        f"{summary.seconds:.0f}",
         facts["n_pairs"],
         f"{held['champion']:.1%}" if held else None,
         f"{held['challenger']:.1%}" if held else None,

@@ -70,12 +70,30 @@ def _machine() -> Iterator[Finding]:
     root = next(folder for folder in (root, *root.parents) if folder.exists())
     free_gb = shutil.disk_usage(root).free / 1e9
     yield Finding("disk", "ok" if free_gb > _LOW_DISK_GB else "wrong", f"{free_gb:.1f} GB free at {root}")
+    yield _folders()
     threads = os.environ.get("OMP_NUM_THREADS", "not set: PyTorch takes all cores")
     yield Finding("cores", "ok", f"{os.cpu_count()}; OMP_NUM_THREADS {threads}")
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
         yield Finding(
             "bytecode", "note", "PYTHONDONTWRITEBYTECODE is set: every start compiles all libraries"
         )
+
+
+def _folders() -> Finding:
+    from camelx.config import settings
+
+    places = [settings().data_dir, settings().adapters_dir, settings().mlruns_dir]
+    if home := os.environ.get("PREFECT_HOME"):
+        places.append(Path(home))
+    there = {place: next(p for p in (place, *place.parents) if p.exists()) for place in places}
+    closed = [str(place) for place, above in there.items() if not os.access(above, os.W_OK | os.X_OK)]
+    if closed:
+        return Finding(
+            "folders", "wrong", f"can't be written: {', '.join(closed)}; CAMELX_ROOT names another place"
+        )
+    return Finding(
+        "folders", "ok", f"data, adapters and mlruns can be written in {settings().root.resolve()}"
+    )
 
 
 def _configured(config: Path) -> Iterator[Finding]:
@@ -104,21 +122,21 @@ def _checked(what: str, check: Callable[[], str]) -> Finding:
 
 
 def _database() -> str:
-    from camelx.config import settings, without_password
+    from camelx.config import is_missing, settings, without_password
     from camelx.storage import database_revision
 
     url = settings().resolved_database_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+    if is_missing(url):
         return f"{url}: not there yet, the first cycle makes it"
     return f"{without_password(url)}: revision {database_revision(url)}"
 
 
 def _registry(config: Path) -> str:
-    from camelx.config import load_config, settings, without_password
+    from camelx.config import is_missing, load_config, settings, without_password
     from camelx.policies import open_registry
 
     uri, name = settings().resolved_mlflow_uri, load_config(config).policy.name
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+    if is_missing(uri):
         return f"{uri}: not there yet, the first cycle makes it"
     champion = open_registry().champion(name)
     return f"{without_password(uri)}: champion {champion.label if champion else 'none yet'}"
@@ -136,11 +154,14 @@ def _backends(config: Path) -> str:
 
 def _prefect() -> Finding:
     from camelx.config import settings
-    from camelx.orchestration.server import answers, api_url, is_free
+    from camelx.orchestration.server import answers, api_url, foreign_home, is_free
 
     named = os.environ.get("PREFECT_API_URL")
     url = named or api_url(settings().prefect_port)
     if answers(url):
+        home = None if named else foreign_home(url, settings())
+        if home is not None:
+            return Finding("prefect server", "note", f"answers at {url}, but keeps its runs in {home}")
         return Finding("prefect server", "ok", f"answers at {url}")
     if named:
         return Finding("prefect server", "wrong", f"nothing answers at PREFECT_API_URL={named}")

@@ -44,6 +44,10 @@ class Commands(TyperGroup):
                 say(said if "the disk is full" in said else f"the disk is full: {said}")
                 say(f"{_least_room()}; free some, then a cycle goes on with `camelx cycle --resume`")
                 raise typer.Exit(StorageError.exit_code) from e
+            if _is_closed(e):
+                said = f"{e.filename}: {e.strerror}" if isinstance(e, OSError) else str(e)
+                say(f"{said}; make the folder writable, or name another one with CAMELX_ROOT")
+                raise typer.Exit(StorageError.exit_code) from e
             if not isinstance(e, CamelxError):
                 raise
             say(str(e))
@@ -93,6 +97,17 @@ def _is_full_disk(error: BaseException) -> bool:
         or any(w in str(e) for w in words)
         for e in _causes(error)
     )
+
+
+def _is_closed(error: BaseException) -> bool:
+    """Whether a place that camelx keeps its files in can't be written."""
+    from camelx.config import settings
+
+    for e in _causes(error):
+        if isinstance(e, OSError) and e.errno in (errno.EROFS, errno.EACCES) and e.filename is not None:
+            path = Path(os.fsdecode(e.filename)).resolve()
+            return e.errno == errno.EROFS or path.is_relative_to(settings().root.resolve())
+    return False
 
 
 def _least_room() -> str:

@@ -49,22 +49,26 @@ def import_goals(
     preset: Annotated[str | None, typer.Option(help="A known layout, such as gsm8k.")] = None,
     split: Annotated[Split, typer.Option(help="Where the goals belong.")] = Split.TRAIN,
     heldout_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the goals that goes to the hold-out instead.")
+        float, typer.Option(min=0, max=1, help="Share of the file's goals that goes to the hold-out.")
     ] = 0.0,
     source: Source = None,
     verifier: Annotated[str | None, typer.Option(help="exact, numeric, regex or callable.")] = None,
     answer_pattern: Annotated[
         str | None, typer.Option(help="Regular expression; the first group of its last match is the answer.")
     ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Give goals that are stored already the file's answer.")
+    ] = False,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Import goals, with their answers where they have any."""
-    from camelx.cycles import open_store
-    from camelx.importing import read_goals
+    from camelx.imports import import_goals as import_file
 
-    report = read_goals(
+    done = import_file(
         path,
+        heldout_share=heldout_share,
+        update=update,
         fields=_fields(field or []),
         preset=preset,
         split=split,
@@ -73,25 +77,22 @@ def import_goals(
         answer_pattern=answer_pattern,
         strict=strict,
     )
-    # By the goal's address, not by chance: the same file gives the same hold-out on every machine.
-    held = [int(goal.id[:8], 16) / 16**8 < heldout_share for goal in report.records]
-    goals = [
-        goal.model_copy(update={"split": Split.HELDOUT}) if is_held else goal
-        for goal, is_held in zip(report.records, held, strict=True)
-    ]
-    with open_store() as store:
-        n_new = store.add_goals(goals)
-    _warn_of(report.broken)
+    _warn_of(done.report.broken)
+    for remark in done.remarks:
+        say(remark)
     counts = {
-        "rows": report.n_rows,
-        "goals": len(goals),
-        "new": n_new,
-        "heldout": sum(goal.split is Split.HELDOUT for goal in goals),
-        "with_answer": sum(goal.answer is not None for goal in goals),
-        "broken": len(report.broken),
-        "duplicates": len(report.duplicates),
+        "rows": done.report.n_rows,
+        "goals": len(done.goals),
+        "new": done.n_new,
+        "updated": done.n_updated,
+        "heldout": sum(goal.split is Split.HELDOUT for goal in done.goals),
+        "with_answer": sum(goal.answer is not None for goal in done.goals),
+        "broken": len(done.report.broken),
+        "duplicates": len(done.report.duplicates),
     }
     _print_counts(counts, as_json)
+    if not as_json:
+        print_line("work on the imported goals with `camelx cycle --set goals.source=database`")
 
 
 @import_app.command("rounds")
@@ -127,7 +128,9 @@ def import_rounds(
 
 def export(
     cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")],
-    format: Annotated[Format, typer.Option("--format", help="jsonl or parquet.")] = Format.JSONL,
+    format: Annotated[
+        Format | None, typer.Option("--format", help="Default: as the suffix of --out says, else jsonl.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="File to write; default: only say where the file is.")
     ] = None,
@@ -135,13 +138,25 @@ def export(
     """Write a cycle's preference pairs in TRL's conversational format."""
     from camelx.stages import export_preference_pairs
 
+    wanted = _format(format, out)
     report = export_preference_pairs(cycle_id)
-    path = Path(report.details[format.value])
+    path = Path(report.details[wanted.value])
     if out is not None:
         with replacing(out) as partial:
             shutil.copyfile(path, partial)
         path = out
     print_line(f"{path}  {report.counts['pairs']:,} pairs")
+
+
+def _format(format: Format | None, out: Path | None) -> Format:
+    """Return the format asked for by name or by the file's suffix; they must not contradict each other."""
+    suffix = out.suffix.lower().removeprefix(".") if out is not None else ""
+    named = Format(suffix) if suffix in tuple(Format) else None
+    if format is not None and named is not None and format is not named:
+        raise ConfigError(
+            f"--format {format} and --out {out} contradict each other; drop one, or rename the file"
+        )
+    return format or named or Format.JSONL
 
 
 def validate(
@@ -158,12 +173,12 @@ def validate(
     if path.suffix or path.is_file():
         report = _checked_file(path, config)
         require_valid(report)
-        html = str(report.html)
+        print_line(f"all kept: {report.looked_at}; report: {report.html}")
     else:
         from camelx import stages
 
-        html = stages.validate(what).details["html"]
-    print_line(f"all rules kept; report: {html}")
+        done = stages.validate(what)
+        print_line(f"all {done.counts['rules']} rules kept; report: {done.details['html']}")
 
 
 def _checked_file(path: Path, config: Path) -> ValidationReport:

@@ -9,6 +9,7 @@ import typer
 
 from camelx.cli.cycle import Json
 from camelx.cli.output import print_json, print_line, print_table
+from camelx.schemas import AdapterVersion
 
 Name = Annotated[
     str | None, typer.Option("--name", help="Registered model; default: policy.name of --config.")
@@ -26,19 +27,12 @@ def models(name: Name = None, config: Config = _CONFIG, as_json: Json = False) -
         print_json([version.model_dump(mode="json") for version in versions])
         return
     print_table(
-        ("version", "aliases", "cycle", "held-out", "difference", "adapter"),
-        [
-            (
-                v.label,
-                ", ".join(v.aliases),
-                v.cycle_id,
-                _share(v.metrics.get("heldout_challenger")),
-                _share(v.metrics.get("heldout_difference")),
-                v.path,
-            )
-            for v in versions
-        ],
+        ("version", "aliases", "cycle", "made", "held-out", "points"),
+        [_row(version) for version in versions],
     )
+    # Below the table, each whole: beside the figures a narrow terminal would clip them all to the same text.
+    for version in versions:
+        print_line(f"{version.label}  {version.path}")
 
 
 def promote(
@@ -67,5 +61,14 @@ def _name(name: str | None, config: Path) -> str:
     return name or load_config(config).policy.name
 
 
-def _share(value: float | None) -> str | None:
-    return None if value is None else f"{value:.1%}"
+def _row(version: AdapterVersion) -> tuple[str | None, ...]:
+    """Return what the table says of a version; "points" are those that it gained on the hold-out."""
+    score, gain = (version.metrics.get(f"heldout_{name}") for name in ("challenger", "difference"))
+    return (
+        version.label,
+        ", ".join(version.aliases),
+        version.cycle_id,
+        version.created_at.astimezone().strftime("%Y-%m-%d %H:%M") if version.created_at else None,
+        None if score is None else f"{score:.1%}",
+        None if gain is None else f"{100 * gain:+.1f}",
+    )

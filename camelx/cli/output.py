@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from camelx import progress
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _LINE_EVERY_S = 10.0
+_LEAST_WORDS = 36
+"""Columns that what a command is for needs beside it."""
 _ACTING = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"))
 """Unicode's categories of what is no visible character: controls, formats, unassigned, line separators."""
 
@@ -33,6 +38,7 @@ def print_json(value: Any) -> None:
 def print_line(text: str = "") -> None:
     """Write one line to stdout."""
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -45,6 +51,35 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         # As Text: in a plain string rich would take "psycopg[binary]" for markup.
         table.add_row(*(Text("" if value is None else str(value)) for value in row))
     page_console().print(table if rows else "nothing yet")
+
+
+def print_steps(steps: Sequence[tuple[str, str]], console: Console) -> None:
+    """Write what can be typed next and what for: in two columns, or one under the other."""
+    from rich.table import Table
+    from rich.text import Text
+
+    widest = max(len(command) for command, _ in steps)
+    if console.width < widest + _LEAST_WORDS:
+        for command, why in steps:
+            console.print(Text(f"  {command}"), soft_wrap=True)
+            console.print(Text(f"      {why}"), soft_wrap=True)
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(min_width=widest + 2, no_wrap=True)
+    table.add_column()
+    for command, why in steps:
+        table.add_row(Text(f"  {command}"), Text(why))
+    console.print(table)
+
+
+def program() -> str:
+    """Return how this command is called here: by its name, or by its path where that is not on the path."""
+    if shutil.which("camelx"):
+        return "camelx"
+    path = Path(sys.executable).with_name("camelx")
+    if not path.exists():
+        return "camelx"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def visible(line: str) -> str:
@@ -98,6 +133,19 @@ def show_logs(level: str) -> None:
     handler = _StderrHandler()
     handler.setLevel(level)
     logging.getLogger("camelx").addHandler(handler)
+
+
+def hush_libraries() -> None:
+    """Keep from the terminal what libraries warn of and a user can do nothing about."""
+    for message in (
+        "`is_gradient_checkpointing` is deprecated",
+        "The specified dataset source can be interpreted in multiple ways",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    # What is logged outside a run, such as of the runs before, is no mistake.
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    if os.environ.get("HF_HUB_OFFLINE") == "1":  # nothing is downloaded, so no bar is missed
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 @contextmanager
@@ -164,15 +212,23 @@ class LineView(ProgressView):
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
         self._began: dict[str, float] = {}
+        self._ended: set[progress.Progress] = set()
 
     def show(self, report: progress.Progress) -> None:
         """Write a line if the last one is old enough."""
+        if report in self._ended:
+            return
         now = time.monotonic()
         began = self._began.setdefault(report.stage, now)
         last = self._last.setdefault(report.stage, began)
         if report.done < report.total and now - last < _LINE_EVERY_S:
             return
         self._last[report.stage] = now
+        if report.done >= report.total:
+            self._ended.add(report)
+        if report.unit == "stage":
+            sys.stderr.write(f"{report.stage}: done\n")
+            return
         left = (now - began) * (report.total - report.done) / max(report.done, 1)
         rest = f", about {left:.0f} s left" if report.done < report.total else ""
         sys.stderr.write(f"{report.stage}: {report.done:,} of {report.total:,} {report.unit}{rest}\n")

@@ -71,6 +71,14 @@ def pair_page(item: Item, console: Console, *, is_whole: bool) -> Group:
     return Group(*above, grid)
 
 
+def is_folded(item: Item, console: Console) -> bool:
+    """Whether the page leaves something out that the whole one shows."""
+    folded_page, whole_page = (
+        console.render_lines(pair_page(item, console, is_whole=is_whole)) for is_whole in (False, True)
+    )
+    return folded_page != whole_page
+
+
 def marked(first: str, second: str) -> tuple[Text, Text]:
     """Return both texts with the words, in long texts the lines, that the other one lacks marked."""
     texts = (Text(first), Text(second))

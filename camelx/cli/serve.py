@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,13 +22,43 @@ def serve(
     from camelx.orchestration.services import services
 
     interrupt_on_sigterm()
+    running: list[str] = []
     print_line("Starting; this takes some seconds ...")
     try:
         with services(settings(), mlflow_port=mlflow_port, project=project.resolve()) as up:
             print_line(f"Prefect   {up.prefect_url}   (runs, schedule, deployment self-improvement/nightly)")
             print_line(f"MLflow    {up.mlflow_url}   (training curves, versions, aliases)")
             print_line(f"Logs      {settings().data_dir / 'prefect'}")
+            print_line("Start a run now, in another terminal:")
+            print_line(
+                f"  export PREFECT_API_URL={up.prefect_url}/api PREFECT_HOME={os.environ['PREFECT_HOME']}"
+            )
+            print_line(
+                f"  {Path(sys.executable).with_name('prefect')} deployment run self-improvement/nightly"
+            )
             print_line("Stop with Ctrl-C.")
-            up.wait()
+            try:
+                up.wait()
+            finally:
+                running = _running()
+                print_line("Stopping; a cycle that runs is closed first ...")
     except KeyboardInterrupt:
         print_line("Stopped.")
+        for cycle_id in set(running) - set(_running()):
+            print_line(
+                f"Cycle {cycle_id} is unfinished; `camelx cycle --cycle {cycle_id}` goes on with it, nothing "
+                "answered is lost."
+            )
+
+
+def _running() -> list[str]:
+    """Return the cycles that a process of this machine runs."""
+    from camelx.config import is_missing, settings
+    from camelx.cycles import open_store
+    from camelx.holding import as_it_stands
+    from camelx.schemas import CycleStatus
+
+    if is_missing(settings().resolved_database_url):
+        return []
+    with open_store() as store:
+        return [known.id for known in store.cycles() if as_it_stands(known).status is CycleStatus.RUNNING]

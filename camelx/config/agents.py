@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from camelx.config.section import Section, nearest_hint
+from camelx.config.section import MisplacedError, Section, nearest_hint
 from camelx.schemas import Role
 
 DEMO_MODEL_DIR = Path(__file__).parent.parent / "demo_model" / "weights"
@@ -140,17 +140,19 @@ class AgentsConfig(Section):
 
     @model_validator(mode="after")
     def _is_complete(self) -> AgentsConfig:
-        for agent in self.agents:
+        for i, agent in enumerate(self.agents):
             if agent.backend not in self.backends:
-                raise ValueError(
+                raise MisplacedError(
                     f"agent {agent.name!r} names backend {agent.backend!r}; declared are "
-                    f"{', '.join(sorted(self.backends))}{nearest_hint(agent.backend, self.backends)}"
+                    f"{', '.join(sorted(self.backends))}{nearest_hint(agent.backend, self.backends)}",
+                    *("agents", i, "backend"),
                 )
             kind = self.backends[agent.backend].kind
             if agent.tools and kind not in ("openai", "camel"):
-                raise ValueError(
+                raise MisplacedError(
                     f"agent {agent.name!r} has tools, but its backend {agent.backend!r} is of kind {kind}, "
-                    "which calls none; drop them, or serve the model and use kind openai or camel"
+                    "which calls none; drop them, or serve the model and use kind openai or camel",
+                    *("agents", i, "tools"),
                 )
         names = [name for agent in self.agents for name in agent.members]
         if len(set(names)) < len(names):

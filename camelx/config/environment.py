@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from camelx.errors import ConfigError
+
+_SQLITE = "sqlite:///"
 
 
 class Settings(BaseSettings):
@@ -58,6 +60,12 @@ class Settings(BaseSettings):
     def cycle_dir(self, cycle_id: str) -> Path:
         """Folder of one cycle's files."""
         return self.data_dir / cycle_id
+
+
+def is_missing(url: str) -> bool:
+    """Whether the URL names a SQLite file that is not there: who only reads need not make it."""
+    path = unquote(url.removeprefix(_SQLITE).partition("?")[0])
+    return url.startswith(_SQLITE) and path != ":memory:" and not Path(path).exists()
 
 
 def without_password(url: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from camelx.config.agents import AgentsConfig, ScriptedBackendConfig
 from camelx.config.cycle import RunConfig
-from camelx.config.section import Section, nearest_hint
+from camelx.config.section import MisplacedError, Section, nearest_hint
 from camelx.errors import ConfigError
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -40,7 +40,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
     plain = _plain(document) | {"agents": agents.model_dump(mode="json")}
     for key, value in (overrides or {}).items():
         _set_dotted(plain, key, value)
-    return _validated(RunConfig, plain, path, document)
+    return _validated(RunConfig, plain, path, document, overrides or ())
 
 
 def parse_config(document: Mapping[str, Any]) -> RunConfig:
@@ -70,8 +70,8 @@ def with_overrides(config: RunConfig, overrides: Mapping[str, Any]) -> RunConfig
     try:
         return RunConfig.model_validate(document)
     except ValidationError as e:
-        explained = (_explained(error, RunConfig, Path("--set"), document) for error in e.errors())
-        raise ConfigError("\n".join(f"--set {text.partition(': ')[2]}" for text in explained)) from e
+        explained = (_explained(error, RunConfig, document) for error in e.errors())
+        raise ConfigError("\n".join(f"--set {_dotted(loc)}: {what}" for loc, what in explained)) from e
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -103,28 +103,62 @@ def _plain(document: Any) -> Any:
     return document
 
 
-def _validated(model: type[_Model], document: Mapping[str, Any], path: Path, lines: Any = None) -> _Model:
-    """Return the model of the document; `lines` is the YAML mapping that knows the line numbers."""
+def _validated(
+    model: type[_Model],
+    document: Mapping[str, Any],
+    path: Path,
+    lines: Any = None,
+    overridden: Collection[str] = (),
+) -> _Model:
+    """Return the model of the document.
+
+    `lines` is the YAML mapping that knows the line numbers, `overridden` has the keys that are not from it.
+    """
     lines = document if lines is None else lines
     try:
         return model.model_validate(_plain(document))
     except ValidationError as e:
         # A sequence that lost its wrong items is then called too short as well: that is no second mistake.
         errors = [error for error in e.errors() if error["type"] != "too_short" or e.error_count() == 1]
-        messages = [_explained(error, model, path, lines) for error in errors]
+        explained = [_explained(error, model, document) for error in errors]
+        messages = [f"{_origin(loc, path, lines, overridden)}: {what}" for loc, what in explained]
         raise ConfigError("\n".join(messages)) from e
 
 
-def _explained(error: Any, model: type[BaseModel], path: Path, lines: Any) -> str:
-    """Return one pydantic error as "file:line: key: what, got, expected"."""
-    loc = _keys_in_file(error["loc"], lines)
-    where = f"{path}:{_line(lines, loc)}: {'.'.join(str(part) for part in loc) or 'the file'}"
-    if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key{nearest_hint(str(loc[-1]), _valid_keys(model, lines, loc[:-1]))}"
-    if error["type"] == "missing":
-        return f"{where}: this key is missing"
+def _origin(loc: Sequence[int | str], path: Path, lines: Any, overridden: Collection[str]) -> str:
+    """Return where a wrong value came from: an override, or "file:line: key", or both."""
+    key = _dotted(loc)
+    if given := [one for one in overridden if f"{key}.".startswith(f"{one}.")]:
+        return f"--set {key or given[0]}"
+    if not loc:
+        return str(path)
+    behind = [one for one in overridden if one.startswith(f"{key}.")]
+    also = f" with --set {', '.join(behind)}" if behind else ""
+    return f"{path}:{_line(lines, loc)}{also}: {key}"
+
+
+def _dotted(loc: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in loc)
+
+
+def _explained(error: Any, model: type[BaseModel], document: Any) -> tuple[tuple[int | str, ...], str]:
+    """Return where in the document one pydantic error is, and its "what, got, expected"."""
+    kind, context = error["type"], error.get("ctx", {})
+    loc = _keys_in_file(error["loc"], document)
+    if kind == "union_tag_invalid":
+        valid = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
+        return (*loc, "kind"), f"there is no {context['tag']!r}{nearest_hint(context['tag'], valid)}"
+    if kind == "union_tag_not_found":
+        return (*loc, "kind"), "this key is missing"
+    if kind == "extra_forbidden":
+        return loc, f"unknown key{nearest_hint(str(loc[-1]), _valid_keys(model, document, loc[:-1]))}"
+    if kind == "missing":
+        return loc, "this key is missing"
+    wrong = context.get("error")
+    if isinstance(wrong, MisplacedError):
+        return (*loc, *wrong.place), str(wrong)
     message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" + ("" if isinstance(error["input"], dict) else f", got {error['input']!r}")
+    return loc, message + ("" if isinstance(error["input"], dict) else f", got {error['input']!r}")
 
 
 def _keys_in_file(loc: Sequence[int | str], lines: Any) -> tuple[int | str, ...]:

@@ -14,6 +14,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class MisplacedError(ValueError):
+    """What a section's own check found wrong, with the place below the section that it concerns."""
+
+    def __init__(self, message: str, *place: str | int) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 def nearest_hint(name: str, valid: Iterable[str]) -> str:
     """Return the end of a message: the nearest valid name, or all of them."""
     valid = list(valid)

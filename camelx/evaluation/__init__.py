@@ -9,12 +9,14 @@ from camelx.evaluation.gate import Decision, decide
 from camelx.evaluation.holdout import check_holdout, holdout_hash
 from camelx.evaluation.scores import Scores, judged_scores, score
 from camelx.evaluation.statistics import Difference, paired_difference
-from camelx.evaluation.verifiers import last_number, make_verifier
+from camelx.evaluation.verifiers import answer_problem, check_answers, last_number, make_verifier
 
 __all__ = [
     "Decision",
     "Difference",
     "Scores",
+    "answer_problem",
+    "check_answers",
     "check_holdout",
     "decide",
     "holdout_hash",

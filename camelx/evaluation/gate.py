@@ -24,9 +24,14 @@ def decide(difference: Difference, gate: GateConfig) -> Decision:
     return Decision(
         promoted=reaches and is_sure,
         reasons=(
-            f"difference {difference.difference:+.4f} is {'at least' if reaches else 'less than'} "
-            f"min_difference {gate.min_difference:g}",
-            f"lower bound {difference.low:+.4f} is {'above' if is_sure else 'not above'} "
-            f"min_low {gate.min_low:g}",
+            f"difference {_points(difference.difference)} is {'at least' if reaches else 'less than'} "
+            f"gate.min_difference, {_points(gate.min_difference)} points",
+            f"lower bound {_points(difference.low)} is {'above' if is_sure else 'not above'} "
+            f"gate.min_low, {_points(gate.min_low)} points",
         ),
     )
+
+
+def _points(share: float) -> str:
+    """Return a difference of two shares in percentage points, as the rest of a cycle's page gives it."""
+    return f"{100 * share:+.2f}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -20,9 +20,11 @@ import numpy as np
 
 from camelx.config import EvaluationConfig
 from camelx.errors import ConfigError, EvaluationError, boundary
-from camelx.schemas import Goal
+from camelx.schemas import Goal, VerifierKind
 
 Verifier = Callable[[Goal, str], bool]
+
+_N_SHOWN = 10
 
 _NUMBER = re.compile(
     r"""(?P<sign>(?<![\w.)\]%])[-−])?    # no sign after a number, a word or a bracket: "5-2", "day-3"
@@ -74,6 +76,44 @@ def make_verifier(settings: EvaluationConfig) -> Verifier:
     return verify
 
 
+def answer_problem(goal: Goal, default: VerifierKind = "numeric") -> str | None:
+    """Return why the goal's answer can't be compared with anything; None: it can, or there is none.
+
+    Args:
+        goal: The goal.
+        default: How it is compared where it names no verifier of its own.
+    """
+    kind = goal.verifier or default
+    if goal.answer is None or kind != "numeric" or last_number(goal.answer) is not None:
+        return None
+    return f"expected answer {goal.answer[:80]!r} holds no number, which the verifier 'numeric' needs"
+
+
+def check_answers(goals: Iterable[Goal], settings: EvaluationConfig) -> None:
+    """Check that every expected answer can be compared, before anything is paid for.
+
+    Raises:
+        EvaluationError: Some can't be; the message names the goals by their texts and says how to mend them.
+    """
+    problems = []
+    for goal in goals:
+        kind = goal.verifier or settings.verifier
+        problem = answer_problem(goal, settings.verifier)
+        if goal.answer is not None and kind in ("regex", "callable") and getattr(settings, kind) is None:
+            problem = f"asks for verifier {kind!r}, but evaluation.{kind} is not set"
+        if problem:
+            problems.append(f"  {goal.text[:80]!r}: {problem}")
+    if problems:
+        more = f"\n  ... and {len(problems) - _N_SHOWN} more" if len(problems) > _N_SHOWN else ""
+        raise EvaluationError(
+            f"{len(problems)} held-out goals have an answer that can't be compared:\n"
+            + "\n".join(problems[:_N_SHOWN])
+            + more
+            + "\nCorrect the file and import it again with `camelx import goals FILE --update`; for answers "
+            "that are text add --verifier exact"
+        )
+
+
 def _is_exact(goal: Goal, answer: str, text: str) -> bool:
     return _normalised(text) == _normalised(answer)
 
@@ -87,7 +127,7 @@ def _is_equal_number(goal: Goal, answer: str, text: str) -> bool:
     expected = last_number(answer)
     if expected is None:
         raise EvaluationError(
-            f"goal {goal.id}: expected answer {answer!r} holds no number; use verifier exact"
+            f"goal {goal.text[:80]!r}: expected answer {answer!r} holds no number; use verifier exact"
         )
     return last_number(text) == expected
 

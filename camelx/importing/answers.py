@@ -71,5 +71,5 @@ def _written_out(value: float | Decimal) -> str:
 def _matched(text: str, pattern: re.Pattern[str]) -> str:
     found = list(pattern.finditer(text))
     if not found:
-        raise BrokenRowError(f"answer has no match for {pattern.pattern!r}; it ends {text[-40:]!r}")
+        raise BrokenRowError(f"answer has no match for the pattern {pattern.pattern}; it ends {text[-40:]!r}")
     return (found[-1].group(1 if pattern.groups else 0) or "").strip()

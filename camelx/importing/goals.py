@@ -54,6 +54,7 @@ PRESETS: Mapping[str, Preset] = {
         lambda row: {"Body", "Question", "Answer"} <= set(row),
         verifier="numeric",
     ),
+    "qa": Preset({"text": "question", "answer": "answer"}, lambda row: {"question", "answer"} <= set(row)),
     "prd": Preset({"text": "goal", "category": "category"}, lambda row: "goal" in row),
     "camelx": Preset({name: name for name in GOAL_FIELDS}, lambda row: "text" in row),
 }
@@ -108,6 +109,7 @@ def read_goals(
     source: str | None = None,
     verifier: VerifierKind | None = None,
     answer_pattern: str | None = None,
+    problem: Callable[[Goal], str | None] = lambda goal: None,
     strict: bool = False,
 ) -> ImportReport[Goal]:
     """Return the goals of a file, and its broken and duplicate rows.
@@ -121,6 +123,7 @@ def read_goals(
         source: Where they came from; the file's name where None.
         verifier: How answers are compared; the preset's where None.
         answer_pattern: Regular expression; its first group in the last match is the answer.
+        problem: What is wrong with a goal beyond its row, if anything is: then the row is broken.
         strict: Take nothing from a file with a broken row.
 
     Raises:
@@ -140,13 +143,20 @@ def read_goals(
             chosen = known or (None if fields else _recognised(path, columns))
             layout = _layout(chosen, fields, verifier, answer_pattern, split, source or path.name)
         try:
-            harvest.add(place, _goal(columns, layout))
+            goal = _goal(columns, layout)
+            if why := problem(goal):
+                raise BrokenRowError(why)
+            harvest.add(place, goal)
         except BrokenRowError as e:
             harvest.broken.append(BrokenRow(place, str(e)))
     if strict:
         require_whole(path, harvest.broken, n_rows)
     return ImportReport(
-        tuple(harvest.goals.values()), tuple(harvest.broken), tuple(harvest.duplicates), n_rows
+        tuple(harvest.goals.values()),
+        tuple(harvest.broken),
+        tuple(harvest.duplicates),
+        n_rows,
+        harvest.places,
     )
 
 

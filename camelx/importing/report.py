@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -64,6 +64,8 @@ class ImportReport(Generic[_Record]):
     duplicates: tuple[Duplicate, ...]
     n_rows: int
     """All rows read: records, broken ones and duplicates; blank lines are none."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where each record stands first, by the record's id."""
 
 
 def require_whole(path: Path, broken: Sequence[BrokenRow], n_rows: int) -> None:

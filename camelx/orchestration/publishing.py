@@ -37,7 +37,7 @@ from prefect.runtime import flow_run, task_run
 from camelx import progress
 from camelx.config import settings
 from camelx.errors import AgentError, CamelxError
-from camelx.schemas import CycleStatus, StageReport
+from camelx.schemas import CycleStatus, Stage, StageReport
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -46,6 +46,13 @@ CYCLE_LABEL, HOST_LABEL, PID_LABEL = "camelx.cycle", "camelx.host", "camelx.pid"
 BEGAN_LABEL = "camelx.began"
 """Unix time at which the run was begun, or begun anew: Prefect's own start time stays that of the first."""
 _UPDATE_EVERY_S = 1.0
+_IN_WORDS = {
+    (Stage.EVALUATE, "promoted"): "passed the gate",
+    (Stage.REGISTER, "promoted"): "put in use",
+    (Stage.REGISTER, "compared_with"): "version compared with",
+    (Stage.REGISTER, "in_use"): "version in use then",
+}
+"""What a page calls details whose keys would say too much or too little."""
 _MAX_ROWS = 200
 """Rows of a list that a page shows; the database has them all."""
 
@@ -70,8 +77,10 @@ def published(stage: Callable[P, StageReport]) -> Callable[P, StageReport]:
         if task_run.id is None:
             return stage(*args, **kwargs)
         recorded_task_runs.add(UUID(task_run.id))
-        with _progress_artifact():
+        with _progress_artifact() as follower:
             report = stage(*args, **kwargs)
+            if follower.newest is None:  # a stage without steps, or one that was done before
+                progress.report(progress.Progress(report.cycle_id, str(report.stage), 1, 1, "stage"))
         with _not_fatal("artifacts"):
             _publish(report)
         return report
@@ -94,7 +103,7 @@ def opened(open_cycle: Callable[..., str]) -> Callable[..., str]:
         begun = cycle_of(run_id)
         cycle_id = open_cycle(config, cycle_id=begun) if begun else open_cycle(config, **options)
         _label(run_id, {CYCLE_LABEL: cycle_id})
-        progress.report(progress.Progress(cycle_id, "open-cycle", 1, 1))
+        progress.report(progress.Progress(cycle_id, "open-cycle", 0, 0))  # whose cycle: nothing to show
         return cycle_id
 
     return run
@@ -157,7 +166,7 @@ def _not_fatal(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _progress_artifact() -> Iterator[None]:
+def _progress_artifact() -> Iterator[_ProgressFollower]:
     """Show the reports made inside the block as a progress artifact, at most one a second."""
     follower = _ProgressFollower(f"{task_run.task_name}-progress")
     context = contextvars.copy_context()
@@ -165,7 +174,7 @@ def _progress_artifact() -> Iterator[None]:
     thread.start()
     try:
         with progress.listening(follower.listen):
-            yield
+            yield follower
     finally:
         follower.is_over.set()
         thread.join()
@@ -231,7 +240,8 @@ def stage_page(report: StageReport) -> str:
     ]
     if report.counts:
         lines += ["| what | n |", "|---|---:|", *(f"| {k} | {n:,} |" for k, n in report.counts.items()), ""]
-    for what, value in report.details.items():
+    for key, value in report.details.items():
+        what = _IN_WORDS.get((report.stage, key), key)
         if isinstance(value, dict):
             lines += ["", f"## {what}", "", *_table([{"what": k, "value": v} for k, v in value.items()]), ""]
         elif isinstance(value, list) and value and isinstance(value[0], dict):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
+import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import psutil
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter, TaskRunFilterId
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.worker import EventsWorker
@@ -82,28 +85,60 @@ def _ended_task_runs() -> set[Any]:
     return {run.id for run in runs if run.state is not None and run.state.is_final()}
 
 
-def crash_orphans() -> list[str]:
+def crash_orphans(children: Collection[int] = ()) -> list[str]:
     """Set flow runs of this machine to Crashed whose process is gone, and return their names.
 
-    After kill -9 nobody else does: such a run would stay Running for ever and keep its slot.
+    After kill -9 nobody else does: such a run would stay Running for ever and keep its slot. `children` are
+    processes that a worker of this machine started: a run names its machine only once its flow has begun.
     """
-    running = FlowRunFilter.model_validate({"state": {"type": {"any_": [StateType.RUNNING]}}})
     with get_client(sync_client=True) as client:
-        orphans = [run for run in client.read_flow_runs(flow_run_filter=running) if _is_orphan(run)]
+        orphans = [run for run in _begun_runs(client) if _is_orphan(run, children)]
         for run in orphans:
-            message = f"process {run.labels[PID_LABEL]} ended without a word"
+            message = f"process {_process_of(run, children)} ended without a word"
             client.set_flow_run_state(run.id, Crashed(message=message), force=True)
             log.warning("flow run %r was still marked running: %s", run.name, message)
     return [run.name for run in orphans]
 
 
-def _is_orphan(run: FlowRun) -> bool:
-    pid, began = run.labels.get(PID_LABEL), run.start_time
-    if run.labels.get(HOST_LABEL) != socket.gethostname() or not isinstance(pid, int) or began is None:
+def interrupt_runs(children: Collection[int], timeout_s: float = 30.0) -> None:
+    """Stop the flows that run in these processes as Ctrl-C does, so that each closes its cycle.
+
+    Args:
+        children: Ids of the processes that a worker started.
+        timeout_s: How long they may take.
+    """
+    with get_client(sync_client=True) as client:
+        pids = {pid for run in _begun_runs(client) if (pid := _process_of(run, children)) in children}
+    flows = [psutil.Process(pid) for pid in pids if pid is not None and psutil.pid_exists(pid)]
+    for flow in flows:
+        with suppress(psutil.NoSuchProcess):
+            flow.send_signal(signal.SIGINT)
+    psutil.wait_procs(flows, timeout=timeout_s)
+
+
+def _begun_runs(client: SyncPrefectClient) -> list[FlowRun]:
+    """Return the runs that hold a slot of their deployment."""
+    types = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+    begun = FlowRunFilter.model_validate({"state": {"type": {"any_": types}}})
+    return list(client.read_flow_runs(flow_run_filter=begun))
+
+
+def _process_of(run: FlowRun, children: Collection[int]) -> int | None:
+    """Return the run's process on this machine: what it said itself, else what the children's worker said."""
+    host, pid = run.labels.get(HOST_LABEL), run.labels.get(PID_LABEL)
+    if host is None:
+        started = run.infrastructure_pid or ""
+        return int(started) if started.isdigit() and int(started) in children else None
+    return pid if host == socket.gethostname() and isinstance(pid, int) else None
+
+
+def _is_orphan(run: FlowRun, children: Collection[int]) -> bool:
+    pid, began = _process_of(run, children), run.start_time
+    if pid is None:
         return False
     try:
-        # A process that is younger than the run has only the same number.
-        return bool(psutil.Process(pid).create_time() > began.timestamp())
+        # A process that is younger than the run has only the same number; a run may wait for its process.
+        return bool(psutil.Process(pid).create_time() > (began.timestamp() if began else math.inf))
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:  # somebody else's process, so it is there

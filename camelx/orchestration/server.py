@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import importlib
+import json
 import os
 import socket
 import subprocess
@@ -188,6 +189,17 @@ def answers(url: str) -> bool:
             return bool(response.read(16).strip() == b"true")
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError):
         return False
+
+
+def foreign_home(url: str, settings: Settings) -> str | None:
+    """Return where the server of the address keeps its runs; None: in this project, or it does not say."""
+    try:
+        with urllib.request.urlopen(f"{url}/admin/settings", timeout=5) as response:
+            home = json.loads(response.read()).get("home")
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError):
+        return None
+    ours = os.environ.get("PREFECT_HOME") or settings.data_dir / "prefect"
+    return str(home) if home and Path(home).resolve() != Path(ours).resolve() else None
 
 
 def is_free(port: int) -> bool:

@@ -5,12 +5,16 @@ Called by `camelx serve`, which stays until Ctrl-C.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
+import psutil
 
 from camelx.config import Settings, without_password
 from camelx.errors import OrchestrationError
@@ -23,6 +27,8 @@ from camelx.orchestration.server import (
     set_prefect_home,
     start_server,
 )
+
+log = logging.getLogger(__name__)
 
 POOL = "camelx"
 
@@ -77,9 +83,10 @@ def services(settings: Settings, *, mlflow_port: int, project: Path) -> Iterator
             processes.append(server.process)
             server.wait()
         os.environ["PREFECT_API_URL"] = url
+        _crash_orphans(url)
         deploy(project)
         worker = _start_worker(settings, project)
-        stack.callback(worker.stop)
+        stack.callback(_stop_worker, worker, url)
         processes.append(worker)
         yield Services(url.removesuffix("/api"), without_password(mlflow_url), tuple(processes))
 
@@ -101,6 +108,49 @@ def _start_worker(settings: Settings, project: Path) -> AttachedProcess:
         environment={"PYTHONPATH": os.pathsep.join([str(project), os.environ.get("PYTHONPATH", "")])},
         log=settings.data_dir / "prefect" / "worker.log",
     )
+
+
+def _stop_worker(worker: AttachedProcess, url: str) -> None:
+    """Stop the worker's runs as Ctrl-C does, then the worker, and leave no run that holds a slot."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from camelx.orchestration.runs import interrupt_runs
+
+    try:
+        children = psutil.Process(worker.popen.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        children = []
+    try:
+        with temporary_settings({PREFECT_API_URL: url}), _not_fatal():
+            interrupt_runs({child.pid for child in children})
+    finally:
+        worker.stop()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(children, timeout=5)
+        _crash_orphans(url, {child.pid for child in children})
+
+
+def _crash_orphans(url: str, children: Collection[int] = ()) -> None:
+    """Free the slots of runs whose process is gone: the deployment would refuse every other run."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from camelx.orchestration.runs import crash_orphans
+
+    with temporary_settings({PREFECT_API_URL: url}), _not_fatal():
+        crash_orphans(children)
+
+
+@contextmanager
+def _not_fatal() -> Iterator[None]:
+    """The server may be what ended; a run that is left is tidied up at the next start."""
+    from prefect.exceptions import PrefectException
+
+    try:
+        yield
+    except (httpx.HTTPError, PrefectException) as e:
+        log.warning("the Prefect server did not answer about its runs: %s", e)
 
 
 def _start_mlflow(settings: Settings, port: int) -> AttachedProcess:

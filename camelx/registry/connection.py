@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from camelx.adapters import check_adapter_files
-from camelx.config import without_password
+from camelx.config import is_missing, without_password
 from camelx.errors import RegistryError, boundary
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ class Connection:
     def _model(self, name: str) -> RegisteredModel | None:
         from mlflow.exceptions import MlflowException
 
+        if is_missing(self.tracking_uri):  # looking makes no database
+            return None
         try:
             return self._client.get_registered_model(name)
         except MlflowException as e:
@@ -128,6 +130,8 @@ class Connection:
 
     def _all_stored(self, name: str) -> list[ModelVersion]:
         """Return MLflow's records of all versions, oldest first."""
+        if is_missing(self.tracking_uri):
+            return []
         found: list[ModelVersion] = []
         token: str | None = ""
         while token is not None:

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -303,6 +304,7 @@ class Registry(Connection):
             path=path,
             base=tags.get("base", "unknown"),
             cycle_id=tags.get(_CYCLE_TAG),
+            created_at=datetime.fromtimestamp(stored.creation_timestamp / 1000, UTC),
             aliases=tuple(sorted(a for a, number in aliases.items() if number == int(stored.version))),
             metrics={
                 tag.removeprefix(_METRIC_TAG): float(value)

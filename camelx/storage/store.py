@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, null, or_, select, update
 
-from camelx.errors import StorageError
+from camelx.errors import ConfigError
 from camelx.schemas import (
     Annotation,
     Cycle,
@@ -52,6 +52,19 @@ class Store(Judgements):
             self._insert_new(connection, GoalRow, rows)
             after = connection.scalar(select(func.count()).select_from(GoalRow))
         return int(after or 0) - int(before or 0)
+
+    def replace_answers(self, goals: Iterable[Goal], holdouts: Iterable[Holdout]) -> None:
+        """Give stored goals the answer and verifier of `goals`, and hold-outs their hash, all or nothing.
+
+        All else stays: a goal keeps its split, a hold-out its goals.
+        """
+        with self._write("replacing the answers of goals") as connection:
+            for goal in goals:
+                row = update(GoalRow).where(GoalRow.id == goal.id)
+                connection.execute(row.values(answer=goal.answer, verifier=goal.verifier))
+            for holdout in holdouts:
+                frozen = update(HoldoutRow).where(HoldoutRow.name == holdout.name)
+                connection.execute(frozen.values(sha256=holdout.sha256))
 
     def goals(
         self,
@@ -148,7 +161,7 @@ class Store(Judgements):
         """Return one cycle.
 
         Raises:
-            StorageError: There is none with this id.
+            ConfigError: There is none with this id.
         """
         found = self._read(
             f"reading cycle {cycle_id}", select(*columns(CycleRow)).where(CycleRow.id == cycle_id)
@@ -156,7 +169,7 @@ class Store(Judgements):
         if not found:
             latest = self.latest_cycle()
             known = f"the latest is {latest.id!r}" if latest else "there are none yet"
-            raise StorageError(f"{self._where} has no cycle {cycle_id!r}; {known}")
+            raise ConfigError(f"{self._where} has no cycle {cycle_id!r}; {known}")
         return records_of(Cycle, found)[0]
 
     def latest_cycle(self) -> Cycle | None:
@@ -173,7 +186,7 @@ class Store(Judgements):
         """Change fields of a cycle and return it as it is now.
 
         Raises:
-            StorageError: There is no such cycle.
+            ConfigError: There is no such cycle.
             ValidationError: A field does not exist or its value is wrong.
         """
         cycle = Cycle.model_validate(dict(self.cycle(cycle_id)) | fields)
@@ -263,6 +276,11 @@ class Store(Judgements):
         """Return the hold-out of that name; None: none was frozen yet."""
         query = select(HoldoutRow.name, HoldoutRow.sha256, HoldoutRow.goal_ids).where(HoldoutRow.name == name)
         return next(iter(records_of(Holdout, self._read(f"reading hold-out {name}", query))), None)
+
+    def holdouts(self) -> list[Holdout]:
+        """Return every frozen hold-out, by name."""
+        query = select(HoldoutRow.name, HoldoutRow.sha256, HoldoutRow.goal_ids).order_by(HoldoutRow.name)
+        return records_of(Holdout, self._read("reading the hold-outs", query))
 
 
 def _uses(cycle: Cycle) -> list[dict[str, Any]]:

@@ -36,8 +36,10 @@ def read_rows(parquet: Path) -> list[dict[str, Conversation]]:
         if missing:
             raise TrainingError(f"pairs file {parquet} has no column {', '.join(sorted(missing))}")
         rows = pq.read_table(parquet, columns=columns).to_pylist()
-    except ArrowException as e:
-        raise TrainingError(f"pairs file {parquet} is not readable parquet: {e}") from e
+    except (ArrowException, OSError) as e:  # a broken compressed block is an OSError
+        raise TrainingError(
+            f"pairs file {parquet} is not readable parquet: {e}; run the export stage again"
+        ) from e
     if not rows:
         raise TrainingError(
             f"pairs file {parquet} has 0 rows: nothing can be trained; see the export's counts"

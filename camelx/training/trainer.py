@@ -37,6 +37,7 @@ from trl import DPOConfig, DPOTrainer
 
 from camelx import progress
 from camelx.adapters import ADAPTER_WEIGHTS
+from camelx.clock import add_model_seconds
 from camelx.config import TrainingConfig
 from camelx.errors import TrainingError
 from camelx.schemas import Stage
@@ -151,7 +152,9 @@ class AdapterTrainer(DPOTrainer):  # type: ignore[misc]
         """Return what TRL computes, with its time added to `model_seconds`."""
         start = time.perf_counter()
         log_probs = super().compute_ref_log_probs(model, inputs)
-        self.model_seconds += time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        self.model_seconds += seconds
+        add_model_seconds(seconds)
         return log_probs
 
     def _send_telemetry(self) -> None:
@@ -175,7 +178,9 @@ class _StepReports(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self.seconds += time.perf_counter() - self._started
+        seconds = time.perf_counter() - self._started
+        self.seconds += seconds
+        add_model_seconds(seconds)
         progress.report(
             progress.Progress(self.cycle_id, Stage.TRAIN, state.global_step, state.max_steps, "steps")
         )

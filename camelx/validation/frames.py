@@ -112,7 +112,7 @@ def _text(turns: Sequence[Mapping[str, str]]) -> str:
 
 
 def _roles(turns: Sequence[Mapping[str, str]]) -> str:
-    return " ".join(turn["role"] for turn in turns)
+    return " ".join(turn["role"] or "(no role)" for turn in turns) or "(none)"
 
 
 def _missing(row: Row, required: Sequence[str]) -> str:

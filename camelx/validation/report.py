@@ -12,9 +12,12 @@ from typing import Any, Literal
 
 from camelx.errors import DataValidationError, boundary
 from camelx.files import replacing
+from camelx.validation.rules import RULES
 
 Severity = Literal["error", "warning"]
 
+N_RULES = 1 + len(RULES)
+"""The rules of a cycle's pairs file: the schema's, and those on its rows."""
 _JSON_NAME = "validation.json"
 _MAX_ROWS = 100
 """Failing rows shown per rule on the page; the JSON has them all."""
@@ -65,6 +68,13 @@ class ValidationReport:
         return tuple(r.rule for r in self.results if not r.passed and r.severity == "error")
 
     @property
+    def looked_at(self) -> str:
+        """How many of the rules were looked at: those on what only a cycle knows can't be, on other files."""
+        left = N_RULES - len(self.results)
+        rest = f"; {left} of the {N_RULES} need what only a cycle's own pairs have" if left else ""
+        return f"{len(self.results)} rules looked at{rest}"
+
+    @property
     def failures(self) -> tuple[Failure, ...]:
         """Every failing row of every rule, warnings included."""
         return tuple(failure for result in self.results for failure in result.failures)
@@ -88,7 +98,7 @@ def require_valid(report: ValidationReport) -> None:
     raise DataValidationError(
         f"{report.path} breaks {len(lines)} of {len(report.results)} rules, so nothing is trained on it:\n"
         + "\n".join(lines)
-        + f"\nThe whole report: {report.html}",
+        + f"\n{report.looked_at}. The whole report: {report.html}",
         failed_rules=report.failed_rules,
         report_path=report.html,
     )
@@ -129,6 +139,7 @@ def render_html(report: ValidationReport) -> str:
         state="passed" if report.passed else "failed",
         verdict=html.escape(verdict),
         path=html.escape(str(report.path)),
+        looked_at=html.escape(report.looked_at),
         facts="".join(_row("td", (name, _fact(value))) for name, value in report.facts.items()),
         rules="".join(_rule_row(result) for result in report.results),
         failures="".join(_failed_rule(result) for result in failed),
@@ -192,6 +203,7 @@ code {{ background: var(--soft); padding: .1rem .3rem; }}
 <main>
 <h1>Validation: <span class="{state}">{verdict}</span></h1>
 <p><code>{path}</code></p>
+<p>{looked_at}.</p>
 <table><tbody>
 {facts}</tbody></table>
 {failures}<h2>All rules</h2>

@@ -32,6 +32,8 @@ class Rule:
     columns: tuple[str, ...]
     why: str
     remedy: str
+    found: str = "{column} is {value}"
+    """What a failing row is said to have: {value} and {column}, and the expectation's own arguments."""
     options: Mapping[str, Any] | Callable[[Bounds], dict[str, Any]] = field(default_factory=dict)
     table: Literal["pairs", "export"] = "pairs"
     severity: Literal["error", "warning"] = "error"
@@ -41,6 +43,12 @@ class Rule:
         """Return the expectation's arguments for this run, its column included."""
         options = self.options(bounds) if callable(self.options) else dict(self.options)
         return options | ({"column": self.columns[0]} if self.columns else {})
+
+    def found_in(self, value: str, bounds: Bounds) -> str:
+        """Return what is said of a row, or file, with this value."""
+        options = self.resolved_options(bounds)
+        limits = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in options.items()}
+        return self.found.format(value=value, **limits)
 
 
 SCHEMA_RULE = Rule(
@@ -62,6 +70,7 @@ RULES: tuple[Rule, ...] = (
         why="a handful of pairs moves an adapter at random",
         remedy="see the reasons of the dropped comparisons; add goals, samples or reviewers, or lower "
         "export.min_weight or validation.min_pairs",
+        found="{value} rows, expected at least {min_value}",
         options=lambda b: {"min_value": b.settings.min_pairs},
     ),
     Rule(
@@ -70,6 +79,7 @@ RULES: tuple[Rule, ...] = (
         columns=("missing",),
         why="a pair without an id, a prompt or an answer can't be trained on or traced",
         remedy="fill or remove the fields named",
+        found="missing or empty: {value}",
         options=_EMPTY,
     ),
     Rule(
@@ -78,6 +88,7 @@ RULES: tuple[Rule, ...] = (
         columns=("differs",),
         why="equal answers have no gradient: the loss stays at 0.693 without a word",
         remedy="remove the row; check that the export was not edited by hand",
+        found="chosen and rejected are the same text",
         options={"value_set": [True]},
     ),
     Rule(
@@ -87,6 +98,7 @@ RULES: tuple[Rule, ...] = (
         why="chat templates refuse, or garble, conversations whose turns do not alternate",
         remedy="a prompt is an optional system turn, then user and assistant in turn, a user turn last; an "
         "answer is one assistant turn",
+        found="the turns of prompt > chosen | rejected are: {value}",
         options={"regex": r"^(?:system )?(?:user assistant )*user > assistant \| assistant$"},
     ),
     Rule(
@@ -95,6 +107,7 @@ RULES: tuple[Rule, ...] = (
         columns=("control_characters",),
         why="control, zero-width and replacement characters are invisible to people and learned by models",
         remedy="clean the text where it comes from, or remove the row",
+        found="a text holds {value}",
         options=_EMPTY,
     ),
     Rule(
@@ -103,6 +116,7 @@ RULES: tuple[Rule, ...] = (
         columns=("c1_characters",),
         why="characters U+0080 to U+009F nearly always are UTF-8 that was read as another encoding",
         remedy="decode the source as UTF-8",
+        found="a text holds {value}",
         options=_EMPTY,
         severity="warning",
     ),
@@ -112,6 +126,7 @@ RULES: tuple[Rule, ...] = (
         columns=("tokens",),
         why="the trainer cuts or drops what is longer than the model's context, without a word",
         remedy="shorten the prompt, lower max_tokens of the agents, or raise training.max_length",
+        found="{value} tokens, expected {min_value} to {max_value}",
         options=lambda b: {"min_value": 1, "max_value": b.context_tokens},
     ),
     Rule(
@@ -120,6 +135,7 @@ RULES: tuple[Rule, ...] = (
         columns=("weight",),
         why="a weight is the confidence 2p - 1: in (0, 1]",
         remedy="export again; a weight of 0 is a tie and makes no pair",
+        found="the weight is {value}, expected above 0 and at most 1",
         options={"min_value": 0.0, "max_value": 1.0, "strict_min": True},
     ),
     Rule(
@@ -128,6 +144,7 @@ RULES: tuple[Rule, ...] = (
         columns=("margin",),
         why="scores are log odds or shares, so a difference beyond 100 is a broken ranking",
         remedy="rank again; see the ranker's settings",
+        found="the margin is {value}, expected {min_value} to {max_value}",
         options={"min_value": -100.0, "max_value": 100.0},
     ),
     Rule(
@@ -136,6 +153,7 @@ RULES: tuple[Rule, ...] = (
         columns=("voted_margin",),
         why="where votes alone decide, the chosen side must also rank higher",
         remedy="export again: such pairs are dropped as contradictions",
+        found="the margin is {value}, expected 0 or more",
         options={"min_value": 0.0},
     ),
     Rule(
@@ -144,6 +162,7 @@ RULES: tuple[Rule, ...] = (
         columns=("repeats",),
         why="a pair that occurs twice counts twice, and one that occurs both ways round cancels itself",
         remedy="keep one row of each prompt and two answers",
+        found="the same prompt and answers as {value}",
         options=_EMPTY,
     ),
     Rule(
@@ -152,6 +171,7 @@ RULES: tuple[Rule, ...] = (
         columns=("id",),
         why="lineage is looked up by the pair's id",
         remedy="export again",
+        found="the id {value} occurs more than once",
     ),
     Rule(
         id="no_heldout_leak",
@@ -159,6 +179,7 @@ RULES: tuple[Rule, ...] = (
         columns=("heldout",),
         why="what was trained on can't prove anything when it is evaluated on",
         remedy="remove the pairs of these goals, and import them as held-out goals only",
+        found="held out is: {value}",
         options=_EMPTY,
     ),
     Rule(
@@ -167,6 +188,7 @@ RULES: tuple[Rule, ...] = (
         columns=("unresolved",),
         why="every pair must trace back to the stored interactions, votes and annotations behind it",
         remedy="export from the database that holds the cycle; do not delete its rows",
+        found="can't be traced: {value}",
         options=_EMPTY,
     ),
     Rule(
@@ -175,6 +197,7 @@ RULES: tuple[Rule, ...] = (
         columns=("is_prefix",),
         why="an answer that begins with the whole other one usually means that one of them was cut off",
         remedy="check that the shorter answer is finished",
+        found="one answer begins with the whole other one",
         options={"value_set": [False]},
         severity="warning",
     ),
@@ -186,6 +209,7 @@ RULES: tuple[Rule, ...] = (
         why="when nearly every comparison is dropped, the judges do not tell good from bad",
         remedy="see the reasons; mostly ties: better judges or more reviewers_per_pair; mostly unfinished: "
         "raise max_tokens",
+        found="the share of dropped comparisons is {value}, expected at most {max_value}",
         options=lambda b: {"min_value": 0.0, "max_value": b.settings.max_dropped_share},
     ),
     Rule(
@@ -195,6 +219,7 @@ RULES: tuple[Rule, ...] = (
         table="export",
         why="a judge that always says tie says nothing",
         remedy="sharpen the peer_reviewer's system message, or use another judge",
+        found="the share of ties among readable votes is {value}, expected at most {max_value}",
         options=lambda b: {"min_value": 0.0, "max_value": b.settings.max_tie_share},
     ),
     Rule(
@@ -204,6 +229,7 @@ RULES: tuple[Rule, ...] = (
         table="export",
         why="where chosen answers are much longer or shorter than rejected ones, the model learns length",
         remedy="look at the pairs; ask reviewers to ignore length, or raise validation.max_length_ratio",
+        found="chosen answers are {value} times as long as rejected, expected {min_value} to {max_value}",
         options=lambda b: {
             "min_value": 1.0 / b.settings.max_length_ratio,
             "max_value": b.settings.max_length_ratio,

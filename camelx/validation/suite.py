@@ -46,14 +46,14 @@ def _run(rules: Sequence[Rule], frame: pd.DataFrame, bounds: Bounds) -> dict[str
     )
     by_id = {rule.id: rule for rule in rules}
     found = {r.expectation_config.meta["rule"]: r for r in outcome.results}
-    return {rule_id: _result(by_id[rule_id], found[rule_id]) for rule_id in by_id}
+    return {rule_id: _result(by_id[rule_id], found[rule_id], bounds) for rule_id in by_id}
 
 
 def _expectation(gx: Any, rule: Rule, bounds: Bounds) -> Any:
     return getattr(gx.expectations, rule.expectation)(**rule.resolved_options(bounds), meta={"rule": rule.id})
 
 
-def _result(rule: Rule, outcome: Any) -> RuleResult:
+def _result(rule: Rule, outcome: Any, bounds: Bounds) -> RuleResult:
     """Return the outcome as a record; an exception inside the run is no failed rule but an error."""
     if message := _exception(outcome.exception_info):
         raise DataValidationError(f"rule {rule.id} could not be evaluated: {message}")
@@ -61,18 +61,16 @@ def _result(rule: Rule, outcome: Any) -> RuleResult:
     if outcome.success:
         failures: tuple[Failure, ...] = ()
     elif rows:
-        failures = tuple(_row_failure(rule, row) for row in rows)
+        failures = tuple(_row_failure(rule, row, bounds) for row in rows)
     else:
-        got = outcome.result.get("observed_value")
-        failures = (Failure(rule.id, "the file", f"got {_shown(got)} rows", rule.remedy, rule.severity),)
+        what = rule.found_in(_shown(outcome.result.get("observed_value")), bounds)
+        failures = (Failure(rule.id, "the file", what, rule.remedy, rule.severity),)
     return RuleResult(rule.id, rule.severity, bool(outcome.success), rule.why, failures)
 
 
-def _row_failure(rule: Rule, row: Mapping[str, Any]) -> Failure:
-    column = rule.columns[0]
-    return Failure(
-        rule.id, str(row["pair"]), f"{column} is {_shown(row[column])}", rule.remedy, rule.severity
-    )
+def _row_failure(rule: Rule, row: Mapping[str, Any], bounds: Bounds) -> Failure:
+    what = rule.found_in(_shown(row[rule.columns[0]]), bounds)
+    return Failure(rule.id, str(row["pair"]), what, rule.remedy, rule.severity)
 
 
 def _shown(value: Any) -> str:

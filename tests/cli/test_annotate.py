@@ -167,6 +167,25 @@ def test_a_missing_editor_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no-such-editor" in annotate("enq").stdout
 
 
+def test_without_a_terminal_no_editor_is_opened_that_nobody_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_ranked_cycle()
+    monkeypatch.delenv("EDITOR", raising=False)
+    assert "here is no terminal for an editor" in annotate("eaq", "--annotator", "ann").stdout
+    assert _saved() == []
+
+
+def test_what_was_saved_names_its_pair_and_not_the_one_below_which_it_stands() -> None:
+    add_ranked_cycle()
+    page = annotate("asuq", "--annotator", "ann").stdout
+    for said in ("pair 1 saved: A is better", "pair 2 skipped", "pair 2 undone"):
+        assert said in page
+
+
+def test_more_of_a_text_that_is_shown_whole_is_said_to_be_none() -> None:
+    add_ranked_cycle()
+    assert "that is all of it" in annotate("mq", "--annotator", "ann").stdout
+
+
 def test_keys_that_mean_nothing_change_nothing() -> None:
     add_ranked_cycle()
     done = annotate("zezq", "--annotator", "ann")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from camelx.cli.app import app
+from camelx.cli.models import _row
 from camelx.config import settings
-from camelx.schemas import Stage
+from camelx.schemas import AdapterVersion, Stage
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / "configs" / "cycle.yaml")
@@ -75,9 +77,72 @@ def test_the_database_goes_up_and_down(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "camelx.db").exists()
 
 
-def test_lists_that_are_empty_say_so() -> None:
+def test_lists_that_are_empty_say_so_and_make_nothing(tmp_path: Path) -> None:
     assert "nothing yet" in camelx("cycles").stdout
     assert json.loads(camelx("cycles", "--json").stdout) == []
+    assert "nothing yet" in camelx("models", "--config", CONFIG).stdout
+    done = camelx("show", "c1")
+    assert done.exit_code == 2
+    assert "CAMELX_ROOT" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--resume", "--goals", "60"), "drop goals.n"),
+        (("--cycle", "c1", "--from", "trian"), "stages are generate-interactions"),
+        (("--from", "validate"), "needs --cycle ID"),
+        (("--cycle", "c9"), "no cycle 'c9'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_a_server_starts(
+    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from camelx.cli import cycle
+
+    _add_cycles(1)
+    monkeypatch.setattr(cycle, "_run", lambda parameters: pytest.fail("a server was started"))
+    done = camelx("cycle", *arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_a_model_server_that_is_away_is_named_before_a_server_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from camelx.cli import cycle
+
+    (tmp_path / "agents.yaml").write_text(
+        "backends:\n"
+        "  away: {kind: openai, url: 'http://127.0.0.1:9/v1', model: m}\n"
+        "agents:\n"
+        "  - {name: executor, role: executor, backend: away, system: Work., count: 2}\n"
+        "  - {name: reviewer, role: peer_reviewer, backend: away, system: Judge.}\n"
+    )
+    (tmp_path / "cycle.yaml").write_text("agents: agents.yaml\npolicy: {base: demo}\n")
+    monkeypatch.setattr(cycle, "_run", lambda parameters: pytest.fail("a server was started"))
+    done = camelx("cycle", "--config", str(tmp_path / "cycle.yaml"))
+    assert done.exit_code == 3, done.output
+    assert "127.0.0.1:9" in done.stderr
+
+
+def test_a_cycle_whose_process_is_gone_is_not_shown_as_running(tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    _add_cycles(2)
+    for name in ("c1", "c2"):
+        (tmp_path / "data" / name).mkdir()
+        (tmp_path / "data" / name / ".lock").touch()
+    with FileLock(tmp_path / "data" / "c2" / ".lock"):
+        shown = {one["cycle_id"]: one["status"] for one in json.loads(camelx("cycles", "--json").stdout)}
+    assert shown == {"c1": "cancelled", "c2": "running"}
+
+
+def test_the_help_of_cycle_names_the_stages() -> None:
+    text = " ".join(camelx("cycle", "--help").stdout.replace("│", " ").split())
+    assert all(stage in text.replace("- ", "-") for stage in Stage)
+    assert "may be repeated" in text
 
 
 def _add_cycles(n: int) -> None:
@@ -114,9 +179,10 @@ def test_a_cycle_that_is_interrupted_prints_its_json_all_the_same(monkeypatch: p
     assert "camelx cycle --resume" in done.stderr
 
 
-def test_an_unknown_cycle_is_a_storage_error() -> None:
+def test_an_unknown_cycle_is_a_wrong_option() -> None:
+    _add_cycles(1)
     done = camelx("show", "c99")
-    assert done.exit_code == 8
+    assert done.exit_code == 2
     assert "c99" in done.stderr
 
 
@@ -139,10 +205,34 @@ def test_goals_come_in_and_broken_rows_are_named(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     counts = json.loads(done.stdout)
     assert (counts["goals"], counts["new"], counts["with_answer"], counts["broken"]) == (40, 40, 40, 1)
-    assert 5 < counts["heldout"] < 35
+    assert counts["heldout"] == 20
     assert f"{path}:41" in done.stderr
     assert json.loads(camelx(*arguments, "--json").stdout)["new"] == 0
     assert camelx(*arguments, "--strict").exit_code == 4
+
+
+def test_an_answer_is_corrected_by_importing_the_file_again(tmp_path: Path) -> None:
+    path = tmp_path / "goals.csv"
+    path.write_text("question,answer\nWhat is 2 + 2?,5\nName a number.,seven\n")
+    done = camelx("import", "goals", str(path))
+    assert done.exit_code == 0
+    assert f"{path}:3: expected answer 'seven' holds no number" in done.stderr
+    assert "camelx cycle --set goals.source=database" in done.stdout
+    path.write_text("question,answer\nWhat is 2 + 2?,4\n")
+    done = camelx("import", "goals", str(path))
+    assert f"{path}:2: stored with the answer '5'" in done.stderr
+    assert "kept; --update replaces it" in done.stderr
+    assert json.loads(camelx("import", "goals", str(path), "--update", "--json").stdout)["updated"] == 1
+    assert json.loads(camelx("import", "goals", str(path), "--update", "--json").stdout)["updated"] == 0
+
+
+def test_a_file_of_which_no_row_is_taken_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "goals.csv"
+    path.write_text("question,answer\nName a number.,seven\n")
+    done = camelx("import", "goals", str(path))
+    assert done.exit_code == 4
+    assert f"{path}:2: expected answer 'seven'" in done.stderr
+    assert camelx("import", "goals", str(path), "--verifier", "exact").exit_code == 0
 
 
 def test_a_field_without_a_column_says_what_was_expected(tmp_path: Path) -> None:
@@ -188,6 +278,7 @@ def test_the_doctor_reports_as_json_what_it_found() -> None:
         f["what"]: f for f in json.loads(camelx("doctor", "--config", "nowhere.yaml", "--json").stdout)
     }
     assert findings["torch"]["state"] == "ok"
+    assert findings["folders"]["state"] == "ok"
     assert findings["config"]["state"] == "wrong"
     assert "nowhere.yaml" in findings["config"]["detail"]
     assert camelx("doctor", "--config", "nowhere.yaml").exit_code == 1
@@ -209,3 +300,36 @@ def test_an_unexpected_error_is_short_and_leaves_its_traceback_in_a_file(tmp_pat
     assert "Traceback" not in done.stderr
     (path,) = (tmp_path / "data" / "logs").iterdir()
     assert "Traceback" in path.read_text()
+
+
+def test_an_export_whose_suffix_says_another_format_is_refused() -> None:
+    done = camelx("export", "c1", "--out", "p.parquet", "--format", "jsonl")
+    assert done.exit_code == 2
+    assert "contradict each other" in done.stderr
+
+
+def test_the_suffix_decides_the_format_of_an_export(tmp_path: Path) -> None:
+    from camelx.cycles import open_store
+    from camelx.export import is_pairs_file, write_pairs
+    from camelx.schemas import Cycle, CycleStatus, StageReport
+
+    files = write_pairs([], tmp_path / "made")
+    paths = {"parquet": str(files.parquet), "jsonl": str(files.jsonl)}
+    with open_store() as store:
+        store.add_cycle(Cycle(id="c1", number=1, config={}, trace_id="t"))
+        report = StageReport(cycle_id="c1", stage=Stage.EXPORT, status=CycleStatus.COMPLETED, details=paths)
+        store.save_stage_report(report.model_copy(update={"counts": {"pairs": 0}}))
+    assert camelx("export", "c1", "--out", "p.parquet").exit_code == 0
+    assert is_pairs_file(tmp_path / "p.parquet")
+    assert camelx("export", "c1", "--out", "p.jsonl").exit_code == 0
+    assert (tmp_path / "p.jsonl").read_bytes() == b""
+    assert "pairs.jsonl" in camelx("export", "c1").stdout
+
+
+def test_a_version_is_listed_with_its_date_and_its_gain_in_points() -> None:
+    made = datetime(2026, 1, 2, 3, 4).astimezone()
+    metrics = {"heldout_challenger": 0.9, "heldout_difference": 0.4033}
+    version = AdapterVersion(
+        name="tiny", version=3, path=Path("somewhere"), base="demo", created_at=made, metrics=metrics
+    )
+    assert _row(version) == ("tiny/3", "", None, "2026-01-02 03:04", "90.0%", "+40.3")

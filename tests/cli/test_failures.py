@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,28 @@ from typer.testing import CliRunner
 from camelx import config
 from camelx.cli.failures import Commands
 from camelx.errors import CamelxError, RegistryError, StorageError
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_folder_that_cannot_be_written_is_one_line_that_says_what_to_do(wrapped: bool) -> None:
+    app = typer.Typer(cls=Commands)
+
+    @app.command()
+    def work() -> None:
+        closed = OSError(errno.EROFS, "Read-only file system", "/mine/data/prefect")
+        if wrapped:
+            raise StorageError("the folder of database /mine/data/prefect can't be made") from closed
+        raise closed
+
+    @app.callback()
+    def root() -> None:
+        pass
+
+    done = CliRunner().invoke(app, ["work"])
+    assert done.exit_code == StorageError.exit_code
+    assert "/mine/data/prefect" in done.stderr
+    assert "CAMELX_ROOT" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

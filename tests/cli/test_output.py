@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from camelx import progress
@@ -14,6 +15,7 @@ from camelx.cli.output import (
     LineView,
     all_on_stderr,
     print_json,
+    print_steps,
     print_table,
     show_logs,
     shown_progress,
@@ -42,12 +44,35 @@ def test_progress_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "mutual-rank: 20 of 20 votes\n"
 
 
+def test_a_stage_without_steps_has_one_line_and_an_end_is_told_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with shown_progress() as view:
+        progress.report(progress.Progress("c1", "open-cycle", 0, 0))
+        assert view.cycle_id == "c1"
+        progress.report(progress.Progress("c1", "validate", 1, 1, "stage"))
+        for _ in range(2):
+            progress.report(progress.Progress("c1", "evaluate-adapter", 600, 600, "interactions"))
+    assert capsys.readouterr().err == "validate: done\nevaluate-adapter: 600 of 600 interactions\n"
+
+
 def test_a_table_shows_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("what", "detail"), [("postgres", "pip install 'psycopg[binary]'"), ("x" * 300, "[/odd]")])
     out = capsys.readouterr().out
     assert "pip install 'psycopg[binary]'" in out
     assert "[/odd]" in out
     assert "x" * 300 in out
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_commands_to_type_are_whole_whatever_the_width(width: int) -> None:
+    command = "camelx cycle --cycle c1 --from export-preference-pairs"
+    console = Console(width=width)
+    with console.capture() as captured:
+        print_steps([(command, "make its pairs anew with your verdicts"), ("short", "why")], console)
+    lines = captured.get().splitlines()
+    assert any(line.strip().startswith(command) for line in lines)
+    assert all(line.startswith("  ") for line in lines)
 
 
 def test_log_records_of_camelx_reach_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,12 +74,22 @@ def test_a_config_survives_its_way_through_the_database(tmp_path: Path) -> None:
         (
             "agents: agents.yaml\nranking:\n  ranker: {kind: elo}\n",
             AGENTS,
-            r"cycle.yaml:3: ranking.ranker: .*'elo'.*win_rate",
+            r"cycle.yaml:3: ranking.ranker.kind: there is no 'elo'; valid are win_rate",
         ),
         (
             "agents: agents.yaml\n",
             AGENTS.replace("backend: policy", "backend: polcy", 1),
-            "did you mean 'policy'",
+            r"agents.yaml:4: agents.0.backend: agent 'executor' names backend 'polcy'.*did you mean 'policy'",
+        ),
+        (
+            "agents: agents.yaml\n",
+            AGENTS.replace("kind: transformers", "kind: transformrs"),
+            r"agents.yaml:2: backends.policy.kind: there is no 'transformrs'; did you mean 'transformers'",
+        ),
+        (
+            "agents: agents.yaml\n",
+            AGENTS.replace("kind: transformers", ""),
+            r"agents.yaml:2: backends.policy.kind: this key is missing",
         ),
         (
             "agents: agents.yaml\n",
@@ -89,7 +99,7 @@ def test_a_config_survives_its_way_through_the_database(tmp_path: Path) -> None:
         (
             "agents: agents.yaml\n",
             AGENTS.replace("peer_reviewer", "executor"),
-            "no agent has the role peer_reviewer",
+            r"agents.yaml: no agent has the role peer_reviewer",
         ),
         (
             "agents: agents.yaml\n",
@@ -138,6 +148,18 @@ def test_an_override_wins_and_is_checked(tmp_path: Path) -> None:
         load_config(path, {"goals.nn": 5})
     with pytest.raises(ConfigError, match="is a value, not a section"):
         load_config(path, {"goals.n.m": 5})
+
+
+def test_a_wrong_override_is_named_as_one_and_not_by_a_line_of_the_file(tmp_path: Path) -> None:
+    path = _write(tmp_path, "agents: agents.yaml\ngoals: {n: 7}\ntraining: {micro_batch_size: 4}\n")
+    with pytest.raises(ConfigError, match=r"^--set goals.n: Input should be greater than 0, got 0$"):
+        load_config(path, {"goals.n": 0})
+    with pytest.raises(ConfigError, match=r"^--set ranking.ranker.kind: there is no 'elo'; valid are"):
+        load_config(path, {"ranking.ranker.kind": "elo"})
+    with pytest.raises(ConfigError, match=r"cycle.yaml:3 with --set training.batch_size: training: .*10"):
+        load_config(path, {"training.batch_size": 10})
+    with pytest.raises(ConfigError, match=r"cycle.yaml:2: goals.n: .*got 0"):
+        load_config(_write(tmp_path, "agents: agents.yaml\ngoals: {n: 0}\n"), {"seed": 3})
 
 
 def test_another_kind_in_a_stored_config_brings_its_own_defaults(tmp_path: Path) -> None:

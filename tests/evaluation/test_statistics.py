@@ -103,7 +103,7 @@ def test_the_gate_wants_both_bounds_and_says_what_it_saw():
     assert decide(better, GateConfig()).promoted
     strict = decide(better, GateConfig(min_difference=0.9))
     assert not strict.promoted
-    assert "less than min_difference 0.9" in strict.reasons[0]
+    assert "+50.00 is less than gate.min_difference, +90.00 points" in strict.reasons[0]
 
 
 def test_a_bound_that_is_only_touched_does_not_pass():
@@ -111,6 +111,6 @@ def test_a_bound_that_is_only_touched_does_not_pass():
     decision = decide(same, GateConfig())
     assert not decision.promoted
     assert decision.reasons == (
-        "difference +0.0000 is at least min_difference 0",
-        "lower bound +0.0000 is not above min_low 0",
+        "difference +0.00 is at least gate.min_difference, +0.00 points",
+        "lower bound +0.00 is not above gate.min_low, +0.00 points",
     )

@@ -5,7 +5,7 @@ import pytest
 
 from camelx.config import EvaluationConfig
 from camelx.errors import ConfigError, EvaluationError
-from camelx.evaluation import last_number, make_verifier
+from camelx.evaluation import check_answers, last_number, make_verifier
 from camelx.schemas import Goal
 
 
@@ -114,6 +114,24 @@ def test_a_callable_that_can_not_be_used_is_a_config_error(name):
 def test_a_broken_regex_is_a_config_error():
     with pytest.raises(ConfigError, match="no regular expression"):
         make_verifier(EvaluationConfig(verifier="regex", regex="("))
+
+
+def test_answers_that_can_not_be_compared_are_named_by_their_texts_before_anything_is_paid_for():
+    goals = [
+        Goal.new("How many?", answer="4"),
+        Goal.new("Who?", answer="Ann", verifier="exact"),
+        Goal.new("Say something."),
+        Goal.new("Which day?", answer="abc"),
+        Goal.new("Which year?", answer="1999", verifier="regex"),
+    ]
+    with pytest.raises(EvaluationError) as caught:
+        check_answers(goals, EvaluationConfig())
+    said = str(caught.value)
+    assert said.startswith("2 held-out goals")
+    assert "'Which day?': expected answer 'abc' holds no number" in said
+    assert "'Which year?': asks for verifier 'regex'" in said
+    assert "--update" in said
+    check_answers(goals, EvaluationConfig(verifier="exact", regex="(.*)"))
 
 
 def test_a_goals_own_verifier_wins_over_the_configs():

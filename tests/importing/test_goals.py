@@ -187,6 +187,24 @@ def test_an_answer_that_the_verifier_cannot_use_is_an_error(written):
         assert said in why
 
 
+def test_a_missing_pattern_is_shown_as_it_is_written(written):
+    path = written("g.jsonl", _jsonl([{"question": "a", "answer": "no marker"}]))
+    ((_, why),) = _whys(read_goals(path, preset="gsm8k"))
+    assert r"no match for the pattern ####\s*(.*?)\s*$; it ends 'no marker'" in why
+
+
+def test_columns_question_and_answer_are_a_layout_without_the_marks_of_gsm8k_too(written):
+    (goal,) = read_goals(written("g.csv", "question,answer\nHow many?,7\n")).records
+    assert (goal.text, goal.answer, goal.verifier) == ("How many?", "7", None)
+
+
+def test_a_caller_may_refuse_a_goal_and_its_row_is_named(written):
+    path = written("g.jsonl", _jsonl([{"text": "a", "answer": "4"}, {"text": "b", "answer": "abc"}]))
+    report = read_goals(path, problem=lambda goal: "no good" if goal.answer == "abc" else None)
+    assert ([goal.text for goal in report.records], _whys(report)) == (["a"], [(2, "no good")])
+    assert [str(place) for place in report.places.values()] == [f"{path}:1"]
+
+
 def test_a_csv_row_with_a_fault_spoils_itself_only(written):
     content = (
         b'\xef\xbb\xbftext,answer\n"two\nlines",1\nshort\nlong,1,2\ncaf\xe9,3\n\ngood,4\n"never closed,5\n'

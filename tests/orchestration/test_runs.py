@@ -193,6 +193,46 @@ def test_a_run_whose_process_is_gone_is_set_to_crashed(server: PrefectServer) ->
         client.delete_flow_run(runs[os.getpid()].id)
 
 
+def test_runs_of_a_worker_that_stops_are_interrupted_and_give_their_slots_back(
+    server: PrefectServer,
+) -> None:
+    import psutil
+    from prefect import flow
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.states import Pending
+
+    from camelx.orchestration.runs import crash_orphans, interrupt_runs
+
+    @flow(name="under way")
+    def under_way() -> None:
+        """Never runs here."""
+
+    code = (
+        "import time\nprint('up', flush=True)\n"
+        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('closed')"
+    )
+    child, other = (
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    )
+    with _client(server) as client, temporary_settings({PREFECT_API_URL: server.api_url}):
+        runs = {}
+        for process in (child, other):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            run = client.create_flow_run(under_way, state=Pending())
+            # As a worker does; the flow itself has not said anything yet.
+            client.update_flow_run(run.id, infrastructure_pid=str(process.pid))
+            runs[process.pid] = run
+        interrupt_runs({child.pid, 1})
+        assert child.communicate()[0] == "closed\n"
+        assert psutil.pid_exists(other.pid)
+        assert crash_orphans() == []  # the number may be that of a process on another machine
+        assert crash_orphans({child.pid, other.pid}) == [runs[child.pid].name]
+        other.kill()
+        other.communicate()
+        assert crash_orphans({other.pid}) == [runs[other.pid].name]
+
+
 def test_outside_a_run_a_published_stage_is_the_stage() -> None:
     from camelx.orchestration.publishing import opened, published
 

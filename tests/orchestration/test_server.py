@@ -10,6 +10,7 @@ from camelx.orchestration.server import (
     PrefectServer,
     answers,
     api_url,
+    foreign_home,
     is_free,
     prefect_server,
     run_prefect,
@@ -60,6 +61,10 @@ def test_a_server_that_answers_is_used_and_left_running(
         assert found.process is None
         assert found.ui_url == server.api_url.removesuffix("/api")
     assert answers(server.api_url)
+    assert foreign_home(server.api_url, Settings(root=tmp_path)) is None
+    home = os.environ["PREFECT_HOME"]
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    assert foreign_home(server.api_url, Settings(root=tmp_path)) == home
     assert os.environ["PREFECT_API_URL"] == server.api_url
 
 

@@ -21,3 +21,9 @@ def test_a_stages_page_shows_records_as_tables_and_no_raw_json() -> None:
     assert "| a\\|b | 0.1235 |  |" in page
     assert "- **path**: data/c1" in page
     assert "{" not in page
+
+
+def test_a_stage_that_only_decides_says_no_more_than_it_did() -> None:
+    page = stage_page(StageReport(cycle_id="c1", stage=Stage.EVALUATE, details={"promoted": True}))
+    assert "- **passed the gate**: True" in page
+    assert "promoted" not in page

@@ -21,7 +21,10 @@ NAME = "policy"
 def empty_database(tmp_path_factory):
     """A migrated database, made once: migrations take seconds."""
     folder = tmp_path_factory.mktemp("mlflow")
-    assert Registry(f"sqlite:///{folder / 'mlflow.db'}", folder).champion(NAME) is None
+    registry = Registry(f"sqlite:///{folder / 'mlflow.db'}", folder)
+    assert registry.champion(NAME) is None
+    assert not any(folder.iterdir()), "looking makes no database"
+    registry._client.search_registered_models()
     return folder / "mlflow.db"
 
 
@@ -63,6 +66,7 @@ def test_a_version_carries_lineage_metrics_card_and_a_local_directory(registry, 
     assert version.aliases == ("challenger",)
     assert version.base == "demo"
     assert version.cycle_id == "c1"
+    assert version.created_at is not None
     assert version.metrics == {"difference": 0.25}
     assert version.tags["colour"] == "red"
     assert version.tags["parent_version"] == "3"

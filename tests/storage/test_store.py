@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from pydantic import ValidationError
 
-from camelx.errors import StorageError
+from camelx.errors import ConfigError, StorageError
 from camelx.schemas import (
     Annotation,
     Comparison,
@@ -126,10 +126,10 @@ def test_a_second_cycle_of_the_same_number_is_refused(store):
 
 
 def test_an_unknown_cycle_is_named_with_the_latest_one(store):
-    with pytest.raises(StorageError, match="no cycle 'c9'; there are none yet"):
+    with pytest.raises(ConfigError, match="no cycle 'c9'; there are none yet"):
         store.cycle("c9")
     store.add_cycle(cycle(4))
-    with pytest.raises(StorageError, match="the latest is 'c4'"):
+    with pytest.raises(ConfigError, match="the latest is 'c4'"):
         store.update_cycle("c9", seconds=1.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 from collections import Counter
@@ -114,6 +115,37 @@ def test_rules_on_the_whole_file_fail_beyond_their_bounds(rule, given, tmp_path)
     assert check([pair(i) for i in range(5)], tmp_path, **given).failed_rules == (rule,)
 
 
+@pytest.mark.parametrize(
+    ("rule", "fields", "said"),
+    [
+        ("complete", BROKEN["complete"], "missing or empty: goal_id"),
+        ("chosen_differs", BROKEN["chosen_differs"], "chosen and rejected are the same text"),
+        ("roles_alternate", BROKEN["roles_alternate"], "prompt > chosen | rejected are: user user > assist"),
+        ("fits_context", BROKEN["fits_context"], "tokens, expected 1 to 50"),
+        ("margin_in_range", BROKEN["margin_in_range"], "the margin is 1e+09, expected -100 to 100"),
+    ],
+)
+def test_a_failure_says_what_was_expected(rule, fields, said, tmp_path):
+    failures = check([pair(1), pair(0, **fields)], tmp_path).failures
+    assert said in next(failure.what for failure in failures if failure.rule == rule)
+
+
+def test_too_few_pairs_are_counted_against_how_many_are_needed(tmp_path):
+    (failure,) = check([pair()], tmp_path, min_pairs=16).failures
+    assert failure.what == "1 rows, expected at least 16"
+
+
+def test_a_report_says_how_many_of_the_rules_were_looked_at(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}))
+    report = validate_file(path)
+    n_left = len(RULES) + 1 - len(report.results)
+    assert n_left > 5
+    assert report.looked_at.startswith(f"{len(report.results)} rules looked at; {n_left} of the 19 need")
+    assert report.looked_at in html.unescape(report.html.read_text("utf-8"))
+    assert check([pair()], tmp_path).looked_at == "19 rules looked at"
+
+
 def test_without_knowledge_of_what_was_dropped_the_rules_on_shares_are_left_out(tmp_path):
     report = validate_pairs(
         write_pairs([pair()], tmp_path).parquet,
@@ -206,7 +238,8 @@ def test_trl_forms_are_read_alike(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     report = validate_file(path)
-    assert [(f.rule, f.what) for f in report.failures] == [("unique_pairs", "repeats is row 1")] * 3
+    said = "the same prompt and answers as row 1"
+    assert [(f.rule, f.what) for f in report.failures] == [("unique_pairs", said)] * 3
 
 
 @pytest.mark.parametrize(
