@@ -19,10 +19,12 @@ _WARM_SHARE, _WARM_BUDGET_SHARE = 0.05, 0.2
 """Of the menu and of the budget: the most that is asked without regard to gain, to get to know the judges."""
 _WARM_PAIRS = 40
 """Pairs of each judge, in both orders, after which it is known well enough."""
+_GROWTH = 1.5
+"""The reviewers are fitted anew each time that the votes have grown by this factor."""
 
 
 class Shopper:
-    """Chooses votes until the menu is empty; knows the reviewers better at each doubling of the votes."""
+    """Chooses votes until the menu is empty; knows the reviewers better as the votes grow."""
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class Shopper:
     def refit(self) -> None:
         """Fit the reviewers to the votes so far."""
         self.chooser.learn(self._learn(), np.asarray(self._prices(self._menu.judges)))
-        self._fit_at = max(self._fit_at, 2 * self._n_votes)
+        self._fit_at = max(self._fit_at, int(_GROWTH * self._n_votes) + 1)
 
     def _warm_up(self, n_votes: int, reviewers_per_pair: int | None, seed: int) -> list[Ask]:
         """Return both orders of pairs all over the goals, as many of each judge as can be."""

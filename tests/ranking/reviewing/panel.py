@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -41,6 +42,8 @@ class Judge:
     name: str
     leans_to_first: float = 0.0
     """Added to the quality of what is shown first."""
+    noise: float = 0.0
+    """Standard deviation of its error on each result, another one in each prompt."""
     ties_within: float = 0.0
     sign: float = 1.0
     """-1: prefers the worse."""
@@ -72,7 +75,8 @@ class Judge:
         return Reply(text=reply, seed=seed, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
 
     def answer(self, text, qualities):
-        worth = [self.sign * q for q in qualities]
+        rng = random.Random(f"{self.name}{text}")
+        worth = [self.sign * q + rng.gauss(0.0, self.noise) for q in qualities]
         worth[0] += self.leans_to_first
         if "Ranking:" in text:
             order = sorted(range(len(worth)), key=lambda i: -worth[i])
