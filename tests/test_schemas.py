@@ -74,12 +74,11 @@ def test_a_cycle_cannot_end_before_it_starts() -> None:
         Cycle(id="c", number=1, config={}, trace_id="t", finished_at=utc_now() - timedelta(hours=1))
 
 
-@pytest.mark.parametrize("text", ["می\u200cخواهم", "👩\u200d🚀", "a\tb\r\n"])
-def test_joiners_that_spelling_needs_may_stand(text: str) -> None:
-    assert CONTROL_CHARACTERS.search(text) is None
+def test_tabs_and_line_ends_may_stand() -> None:
+    assert CONTROL_CHARACTERS.search("a\tb\r\n") is None
 
 
-@pytest.mark.parametrize("character", "\x00\x1b\u200b\u200e\u200f\u202e\u2060\ufeff\ufffd")
+@pytest.mark.parametrize("character", "\x00\x1b\u200b\u200c\u200d\u200e\u200f\u202e\u2060\ufeff\ufffd")
 def test_characters_that_hide_or_turn_text_are_found(character: str) -> None:
     assert CONTROL_CHARACTERS.search(f"a{character}b")
 
