@@ -230,7 +230,7 @@ def _checked_outcome(votes: pd.DataFrame) -> Floats:
     for column in ("goal_id", "judge", "first_id", "second_id"):
         if votes[column].isna().any():
             raise DataValidationError(f"{votes[column].isna().sum()} votes have no {column}")
-    outcome = votes["outcome"].to_numpy(dtype=float)
+    outcome: Floats = votes["outcome"].to_numpy(dtype=float)
     is_wrong = ~(np.isnan(outcome) | np.isin(outcome, (-1.0, 0.0, 1.0)))
     if is_wrong.any():
         raise DataValidationError(

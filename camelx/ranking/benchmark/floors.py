@@ -24,7 +24,7 @@ def author_prior(truth: pd.DataFrame) -> Forecast | None:
     if "first_author" not in truth:
         return None
     by_model = truth.pivot_table("human", "goal", "first_author", "sum", fill_value=0.0)
-    others: pd.Series[Any] = (by_model.sum() - by_model).stack()  # type: ignore[assignment]
+    others: pd.Series[Any] = (by_model.sum() - by_model).stack()
     first, second = (
         others.reindex(pd.MultiIndex.from_frame(truth[["goal", side]])).to_numpy(np.float64)
         for side in ("first_author", "second_author")

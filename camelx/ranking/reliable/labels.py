@@ -91,7 +91,7 @@ def _labelled_pairs(table: VoteTable, anchors: pd.DataFrame | None) -> tuple[Cod
 def _checked_outcome(anchors: pd.DataFrame) -> Floats:
     if missing := [column for column in ANCHOR_COLUMNS if column not in anchors]:
         raise DataValidationError(f"human labels lack the columns {', '.join(missing)}")
-    outcome = anchors["outcome"].to_numpy(dtype=float)
+    outcome: Floats = anchors["outcome"].to_numpy(dtype=float)
     if (is_wrong := ~np.isin(outcome, (-1.0, 0.0, 1.0))).any():
         raise DataValidationError(
             f"{is_wrong.sum()} human labels have an outcome other than 1, 0 or -1, the first one "
