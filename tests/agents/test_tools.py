@@ -118,6 +118,15 @@ async def test_a_tool_is_called_its_result_is_sent_and_the_call_is_logged(server
     assert (reply.prompt_tokens, reply.completion_tokens) == (6, 4)
 
 
+async def test_tools_are_opened_only_for_the_roles_that_are_asked(server: Any) -> None:
+    made = config(openai(server), "none.such:tool")
+    with pytest.raises(ConfigError, match="none.such"):
+        open_team(made, POLICY, concurrency=2)
+    async with open_team(made, POLICY, concurrency=2, roles=(Role.PEER_REVIEWER,)) as team:
+        assert set(team.judges(peers=True)) == {"judge", "solver"}
+        assert (await team.judges(peers=True)["solver"].ask(ASKED, seed=7)).finish_reason == "stop"
+
+
 async def test_a_users_own_functions_are_tools_async_ones_too(server: Any, own: None) -> None:
     server.faults[:] = [
         calling(("shout", {"word": "hi", "times": 2}), ("whisper", {"word": "HO"})),
@@ -262,5 +271,7 @@ def test_what_was_called_is_in_the_database(root: Path, server: Any, tiny_model:
 def test_a_config_with_tools_in_process_is_refused_when_it_is_read(
     root: Path, server: Any, tiny_model: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=r"agents\.yaml:1: .*'solver' has tools, but its backend 'policy'"):
+    with pytest.raises(
+        ConfigError, match=r"agents\.yaml:\d+: .*'solver' has tools, but its backend 'policy'"
+    ):
         load_config(write_configs(root, server, tiny_model, "policy"))

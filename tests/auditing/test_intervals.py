@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -78,3 +80,12 @@ def test_a_figure_is_measured_or_says_why_not():
     for fields in ({"value": None}, {"value": 1.0, "reason": "x"}):
         with pytest.raises(ValidationError, match="a value or a reason"):
             Figure(**fields)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_no_number_of_the_report_is_nan_or_infinite(number):
+    for fields in ({"value": number}, {"value": 0.5, "low": number}, {"value": 0.5, "high": number}):
+        with pytest.raises(ValidationError, match="finite number"):
+            Figure(**fields)
+    with pytest.raises(ValidationError, match="finite number"):
+        Mean(n=2, mean=number, sd=0)

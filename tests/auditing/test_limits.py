@@ -41,7 +41,7 @@ def test_a_sound_panel_passes_all_limits():
 
 def test_a_reviewer_that_flips_stops_the_cycle():
     flipping = [*both_orders("bob", 20, 1, 1, "g"), *both_orders("bob", 10, 1, -1, "h")]
-    error = failure(audited(votes_frame(*SOUND, *flipping)), PanelLimits())
+    error = failure(audited(votes_frame(*SOUND, *flipping)), PanelLimits(max_flip_rate=0.6))
     assert error.failed_rules == ("max_flip_rate",)
     assert error.report_path == Path("data/c2/panel.html")
     for part in (
