@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from camelx.errors import OrchestrationError
-from camelx.schemas import Annotation, Comparison, Cycle, Interaction, Role, Verdict, stable_id, utc_now
+from camelx.schemas import (
+    Annotation,
+    Comparison,
+    Cycle,
+    CycleStatus,
+    Interaction,
+    Role,
+    Stage,
+    Verdict,
+    stable_id,
+    utc_now,
+)
 from camelx.storage import Store
 
 HumanVerdict = Verdict | Literal["both_bad"]
@@ -48,6 +59,12 @@ def ranked_cycle(store: Store, cycle_id: str | None = None) -> Cycle:
         if store.comparisons(cycle.id):
             return cycle
     if cycle_id:
+        ranked = store.stage_reports(cycle_id).get(Stage.RANK)
+        if ranked is not None and ranked.status is CycleStatus.COMPLETED:
+            raise OrchestrationError(
+                f"cycle {cycle_id} has no comparisons to judge: no goal of it has two results that reviewers "
+                "could compare"
+            )
         raise OrchestrationError(
             f"cycle {cycle_id} has no comparisons to judge: its mutual ranking did not complete; "
             f"run `camelx cycle --cycle {cycle_id}` first"

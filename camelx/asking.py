@@ -70,7 +70,7 @@ def ask_reviewers(
     config = context.config
 
     async def run() -> Reviewed:
-        async with _team(context) as team:
+        async with _judging_team(context) as team:
             judges = team.judges(peers=config.ranking.peers_review)
             goals = context.store.goals(ids=context.cycle.goal_ids)
             sitting = _sitting(context, Stage.RANK, judges, goals, work)
@@ -127,7 +127,7 @@ def ask_judges(
     results = {row.id: row for row in (*champion, *challenger)}
 
     async def run() -> tuple[list[Vote], float]:
-        async with _team(context) as team:
+        async with _judging_team(context) as team:
             judges = team.judges(peers=False)
             sitting = _sitting(context, Stage.EVALUATE, judges, context.heldout_goals(), results)
             votes = await sitting.collect(
@@ -157,7 +157,8 @@ async def _work(
     """Run proposers and executors over the goals, going on from the rows that the cycle has."""
     store, cycle, concurrency = context.store, context.cycle, context.config.generation.concurrency
     stored = store.interactions(cycle.id, stage=stage)
-    async with open_team(agents, policy, concurrency=concurrency) as team:
+    roles = (Role.PROPOSER, Role.EXECUTOR)
+    async with open_team(agents, policy, concurrency=concurrency, roles=roles) as team:
         rows = await generation.generate_interactions(
             goals,
             proposers=team.agents(Role.PROPOSER),
@@ -171,9 +172,9 @@ async def _work(
         return Answered(rows, team.model_seconds, len(paid))
 
 
-def _team(context: CycleContext) -> Team:
-    concurrency = context.config.generation.concurrency
-    return open_team(context.config.agents, starting_policy(context), concurrency=concurrency)
+def _judging_team(context: CycleContext) -> Team:
+    agents, concurrency = context.config.agents, context.config.generation.concurrency
+    return open_team(agents, starting_policy(context), concurrency=concurrency, roles=(Role.PEER_REVIEWER,))
 
 
 def _sitting(
@@ -186,7 +187,12 @@ def _sitting(
     """Return the reviews of a stage as far as earlier runs of the cycle brought them."""
     store, cycle, agents = context.store, context.cycle, context.config.agents
     turns = store.interactions(cycle.id, stage=stage, role=Role.PEER_REVIEWER)
-    prices = {name: agents.backends[a.backend].price for a in agents.agents for name in a.members}
+    prices = {
+        name: price
+        for agent in agents.agents
+        if (price := agents.backends[agent.backend].price) is not None
+        for name in agent.members
+    }
     return Sitting(
         goals={goal.id: goal for goal in goals},
         results=results,
@@ -195,8 +201,19 @@ def _sitting(
         save=store.save_turn,
         votes={vote.id: vote for vote in store.votes(cycle.id, stage=stage)},
         turns={turn.id: turn for turn in turns},
-        ledger=Ledger(prices),
+        ledger=Ledger(prices, _answer_bounds(agents)),
     )
+
+
+def _answer_bounds(agents: AgentsConfig) -> dict[str, int]:
+    """Return the most tokens of an answer by judge; one with tools is not in it: it answers in rounds."""
+    first = agents.with_role(Role.PEER_REVIEWER)[0]
+    return {
+        name: (agent if agent.role is Role.PEER_REVIEWER else first).sampling.max_tokens
+        for agent in agents.agents
+        for name in agent.members
+        if agent.role is not Role.PEER_REVIEWER or not agent.tools
+    }
 
 
 def _answers_digest(context: CycleContext, policy: PolicyModel) -> str:

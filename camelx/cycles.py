@@ -333,6 +333,7 @@ def _new_cycle(store: Store, config_path: Path, overrides: Mapping[str, Any] | N
     from camelx.policies import champion_policy
 
     config = load_config(config_path, overrides)
+    config.check_judges_write()
     champion, policy = champion_policy(config)
     check_team(config.agents, policy)
     make_verifier(config.evaluation)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camelx.config import load_config
+from camelx.config import RunConfig, load_config
 from camelx.cycles import new_cycle, open_store
-from camelx.errors import DataValidationError
+from camelx.errors import ConfigError, DataValidationError
 from camelx.evaluation import answer_problem, holdout_hash
 from camelx.importing import ImportReport, Rounds, read_goals, read_rounds
 from camelx.policies import champion_policy
@@ -150,6 +150,7 @@ def import_rounds(
         if not rounds.goals:
             shown = "".join(f"\n{row}" for row in rounds.broken[:_N_SHOWN])
             raise DataValidationError(f"{path}: none of its {rounds.n_rows} rows is a whole round{shown}")
+        _check_judges_write(config, rounds)
         cycle = new_cycle(number, config, config_path, champion, rounds.goals).model_copy(
             update={"origin": "import", "status": CycleStatus.CANCELLED}
         )
@@ -162,6 +163,17 @@ def import_rounds(
             _report(cycle.id, rounds),
         )
     return cycle.id, rounds
+
+
+def _check_judges_write(config: RunConfig, rounds: Rounds) -> None:
+    """Refuse the ranker peer_rank where a judge wrote none of the outputs: it could not rank the cycle."""
+    judges = {vote.judge for vote in rounds.votes if vote.verdict is not None}
+    strangers = sorted(judges - {row.agent for row in rounds.interactions})
+    if config.ranking.ranker.kind == "peer_rank" and strangers:
+        raise ConfigError(
+            f"ranking.ranker: peer_rank weighs a judge by its own results, but {', '.join(strangers)} wrote "
+            "none of the outputs; import with --set ranking.ranker.kind=reliable_peer_rank"
+        )
 
 
 def _report(cycle_id: str, rounds: Rounds) -> StageReport:

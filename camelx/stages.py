@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from camelx import evaluation, export, judging, ranking, validation
+from camelx import evaluation, export, judging, ranking, validation, verdicts
 from camelx.adapters import file_sha256
 from camelx.agents import PolicyModel
 from camelx.asking import (
@@ -55,7 +55,8 @@ def mutual_rank(context: CycleContext) -> Outcome:
     # Votes made elsewhere are all there is: their judges can't be asked for more.
     asked = _ask_reviewers(context) if cycle.origin == "run" else None
     votes = store.votes(cycle.id, stage=Stage.RANK)
-    ranking.check_unreadable(votes, config.ranking.max_unreadable_rate)
+    if asked is not None:
+        ranking.check_unreadable(votes, config.ranking.max_unreadable_rate)
     ranked = judging.rank_cycle(store, cycle, config)
     store.use_annotations(cycle.id, Stage.RANK, ranked.people.annotations)
     store.replace_rankings(cycle.id, ranked.rankings, ranked.comparisons)
@@ -71,7 +72,7 @@ def mutual_rank(context: CycleContext) -> Outcome:
             "ranker": config.ranking.ranker.kind,
             **judging.panel_details(ranked.frames),
             "spent": asdict(asked.spent) if asked else {},
-            "annotations": judging.annotations_used(ranked.people.annotations, ranked.as_of),
+            "annotations": verdicts.annotations_used(ranked.people.annotations, ranked.as_of),
         },
         model_seconds=asked.model_seconds if asked else 0.0,
         n_model_calls=len({vote.interaction_id for vote in votes if vote.interaction_id}),
@@ -83,7 +84,7 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
     """Make preference pairs of rankings and human annotations, write the files, and audit the reviewers."""
     store, cycle = context.store, context.cycle
     context.report(Stage.RANK)
-    as_of, annotations = utc_now(), judging.annotations_to_learn(store, cycle)
+    as_of, annotations = utc_now(), verdicts.annotations_to_learn(store, cycle)
     store.use_annotations(cycle.id, Stage.EXPORT, annotations)
     result = judging.pairs_of_cycle(
         store, cycle, context.config, store.rankings(cycle.id), store.comparisons(cycle.id), annotations
@@ -103,7 +104,7 @@ def export_preference_pairs(context: CycleContext) -> Outcome:
             "jsonl": str(files.jsonl),
             "jsonl_sha256": files.sha256,
             "parquet_sha256": file_sha256(files.parquet),
-            "annotations": judging.annotations_used(annotations, as_of),
+            "annotations": verdicts.annotations_used(annotations, as_of),
             "panel_html": str(report.html),
             "panel_json": str(report.json),
         },
@@ -267,7 +268,7 @@ def _ask_reviewers(context: CycleContext) -> Reviewed:
     store, cycle = context.store, context.cycle
     work = {row.id: row for row in store.interactions(cycle.id, stage=Stage.GENERATE) if row.error is None}
     names = {name for agent in context.config.agents.agents for name in agent.members}
-    people = judging.people_of(store, cycle, names)
+    people = verdicts.people_of(store, cycle, names)
     return ask_reviewers(context, work, anchors=people.anchors, earlier=people.earlier_votes)
 
 

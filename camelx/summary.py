@@ -1,4 +1,4 @@
-"""One page on a cycle, from its stage reports: for the terminal, as markdown, and as one line of JSON."""
+"""One page on a cycle, from its stage reports: for the terminal and as one line of JSON."""
 
 from __future__ import annotations
 
@@ -86,15 +86,6 @@ class CycleSummary(BaseModel):
             ("Time", self._time_rows()),
         ]
 
-    def markdown(self) -> str:
-        """Return the page as markdown."""
-        lines = [f"# Cycle {self.cycle.id}: {self.cycle.status}", ""]
-        for title, rows in self.sections():
-            if rows:
-                lines += [f"## {title}", "", "| | |", "|---|---|"]
-                lines += [f"| {what} | {value.replace('|', chr(92) + '|')} |" for what, value in rows] + [""]
-        return "\n".join(lines)
-
     def _stopped_rows(self) -> list[tuple[str, str]]:
         """Return the stages that did not complete, each with the reason."""
         stopped = (CycleStatus.FAILED, CycleStatus.CANCELLED)
@@ -129,7 +120,8 @@ class CycleSummary(BaseModel):
                 )
             )
             rows += [("reviews", said) for said in [_spent(ranked.details.get("spent"))] if said]
-            rows += [("reviewers", said) for said in [_panel(ranked.details.get("panel"))] if said]
+            panel = _panel(ranked.details.get("panel"), n_votes=c.get("votes", 0))
+            rows += [("reviewers", panel)] if panel else []
         return rows
 
     def _size_rows(self, **sizes: int) -> list[tuple[str, str]]:
@@ -158,14 +150,12 @@ class CycleSummary(BaseModel):
 
     def _training_rows(self) -> list[tuple[str, str]]:
         trained = self._details(Stage.TRAIN)
-        history = [step for step in trained.get("history", []) if "loss" in step]
-        if not history:
-            return []
-        return [
-            ("loss", _curve([step["loss"] for step in history])),
-            ("reward margin", _curve([step.get("rewards/margins", 0.0) for step in history])),
-            ("steps", f"{self._count(Stage.TRAIN, 'steps')}"),
-        ]
+        curves = {
+            what: [step[key] for step in trained.get("history", []) if step.get(key) is not None]
+            for what, key in (("loss", "loss"), ("reward margin", "rewards/margins"))
+        }  # a figure that was not finite is stored as null
+        rows = [(what, _curve(values)) for what, values in curves.items() if values]
+        return [*rows, ("steps", f"{self._count(Stage.TRAIN, 'steps')}")] if rows else []
 
     def _heldout_rows(self) -> list[tuple[str, str]]:
         h, evaluated = self.heldout, self._details(Stage.EVALUATE)
@@ -314,10 +304,12 @@ def _version(number: int | None) -> str:
     return "the base" if number is None else f"version {number}"
 
 
-def _panel(panel: dict[str, Any] | None) -> str | None:
+def _panel(panel: dict[str, Any] | None, *, n_votes: int) -> str | None:
     """Return one sentence on what the ranking rests on."""
     if not panel:
         return None
+    if not n_votes:
+        return "nobody compared anything: there is no vote to rest a ranking on"
     n = len(panel["conflicts"])
     said = (
         f"calibrated with {panel['n_labelled']:,} pairs that people judged"

@@ -12,9 +12,9 @@ from judged_cycle import GOAL, add_ranked_cycle
 from camelx.annotation import Item, next_items, ranked_cycle, record, undo
 from camelx.config import ExportConfig, settings
 from camelx.cycles import open_store
-from camelx.errors import OrchestrationError, StorageError
+from camelx.errors import ConfigError, OrchestrationError
 from camelx.export import ExportResult, select_pairs
-from camelx.schemas import Annotation, Cycle, Verdict
+from camelx.schemas import Annotation, Cycle, CycleStatus, Stage, StageReport, Verdict
 from camelx.storage import Store
 
 
@@ -60,6 +60,15 @@ def _verdict_for(item: Item, winner_id: str) -> Verdict:
 
 def _verdict_against(item: Item, loser_id: str) -> Verdict:
     return Verdict.SECOND if item.pairs[0][0] == loser_id else Verdict.FIRST
+
+
+def test_a_ranking_that_had_nothing_to_compare_is_not_called_incomplete(store: Store) -> None:
+    store.replace_rankings("c1", [], [])
+    with pytest.raises(OrchestrationError, match="its mutual ranking did not complete"):
+        ranked_cycle(store, "c1")
+    store.save_stage_report(StageReport(cycle_id="c1", stage=Stage.RANK, status=CycleStatus.COMPLETED))
+    with pytest.raises(OrchestrationError, match="no goal of it has two results"):
+        ranked_cycle(store, "c1")
 
 
 def test_the_least_sure_pairs_come_first_and_those_that_make_no_pair_never(store: Store) -> None:
@@ -179,7 +188,7 @@ def test_the_latest_cycle_with_comparisons_is_judged(store: Store) -> None:
     assert ranked_cycle(store).id == "c1"
     with pytest.raises(OrchestrationError, match="run `camelx cycle --cycle c2` first"):
         ranked_cycle(store, "c2")
-    with pytest.raises(StorageError, match="no cycle 'c9'"):
+    with pytest.raises(ConfigError, match="no cycle 'c9'"):
         ranked_cycle(store, "c9")
 
 

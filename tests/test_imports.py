@@ -11,7 +11,7 @@ import pytest
 from camelx import stages
 from camelx.config import settings
 from camelx.cycles import open_cycle, open_store
-from camelx.errors import DataValidationError, OrchestrationError
+from camelx.errors import ConfigError, DataValidationError, OrchestrationError
 from camelx.imports import import_rounds
 from camelx.schemas import CycleStatus, Stage
 
@@ -61,6 +61,35 @@ def test_an_imported_cycle_is_resumed_only_once_it_was_begun(root: Path) -> None
         open_cycle("unused", resume=True)
     stages.mutual_rank(cycle_id)
     assert open_cycle("unused", resume=True) == cycle_id
+
+
+def test_imported_votes_are_not_held_to_what_a_run_may_leave_unreadable(root: Path) -> None:
+    unread = [vote | {"winner": None, "error": "no verdict"} for vote in ROUND["votes"]]
+    path = root / "rounds.jsonl"
+    path.write_text(json.dumps(ROUND | {"votes": [*ROUND["votes"], *(v | {"judge": "m4"} for v in unread)]}))
+    cycle_id, _ = import_rounds(path, CONFIG)
+    counts = stages.mutual_rank(cycle_id).counts
+    assert (counts["votes"], counts["unreadable"]) == (4, 2)
+
+
+def test_judges_that_wrote_nothing_are_refused_for_peer_rank_before_anything_is_stored(root: Path) -> None:
+    path = root / "rounds.jsonl"
+    path.write_text(json.dumps(ROUND))
+    peer_rank = {"ranking.ranker": {"kind": "peer_rank"}}
+    with pytest.raises(ConfigError, match="but m3 wrote none of the outputs"):
+        import_rounds(path, CONFIG, overrides=peer_rank)
+    with open_store() as store:
+        assert store.cycles() == []
+    votes = [vote | {"judge": "m1"} for vote in ROUND["votes"]]
+    path.write_text(json.dumps(ROUND | {"votes": votes}))
+    import_rounds(path, CONFIG, overrides=peer_rank)
+
+
+def test_a_cycle_whose_reviewers_write_nothing_does_not_start_with_peer_rank(root: Path) -> None:
+    with pytest.raises(ConfigError, match="reviewer-1, reviewer-2 will write none"):
+        open_cycle(str(CONFIG), overrides={"ranking.ranker": {"kind": "peer_rank"}})
+    with open_store() as store:
+        assert store.cycles() == []
 
 
 def test_a_file_without_a_whole_round_stores_nothing_and_says_why(root: Path) -> None:

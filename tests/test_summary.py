@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cycle_page import page_of
 
 from camelx.schemas import Cycle, CycleStatus, Stage, StageReport
 from camelx.summary import CycleSummary, next_steps
@@ -57,9 +58,8 @@ def test_the_page_says_where_there_were_fewer_goals_than_asked_for() -> None:
     }
     reports[Stage.EVALUATE] = reports[Stage.EVALUATE].model_copy(update={"counts": {"goals": 4}})
     summary = _summary(reports=reports, config={"goals": {"n": 200, "heldout_n": 300}})
-    page = summary.model_copy(
-        update={"cycle": summary.cycle.model_copy(update={"goal_ids": tuple(map(str, range(22)))})}
-    ).markdown()
+    cycle = summary.cycle.model_copy(update={"goal_ids": tuple(map(str, range(22)))})
+    page = page_of(summary.model_copy(update={"cycle": cycle}))
     assert "22 of the 200 goals asked for" in page
     assert "4 of the 300 held-out goals asked for" in page
     assert "too few to decide anything" in page
@@ -112,13 +112,30 @@ def test_pairs_that_broke_a_rule_are_not_validated_again_as_they_are() -> None:
 
 def test_passing_the_gate_is_not_called_being_in_use() -> None:
     reports = _registered(passed=True, promoted=False, compared_with=None, in_use=2)
-    page = _summary(reports=reports).markdown()
-    assert "| gate | passed: why |" in page
+    page = page_of(_summary(reports=reports))
+    assert "gate: passed: why" in page
     assert "no: it was compared with the base, and version 2 was in use by then; `camelx promote 3`" in page
-    assert "| put in use | yes |" in _summary(reports=_registered(passed=True, promoted=True)).markdown()
-    kept = _summary(reports=_registered(passed=False, promoted=False)).markdown()
-    assert "| gate | not passed: why |" in kept
-    assert "| put in use | no: it did not pass the gate |" in kept
+    assert "put in use: yes" in page_of(_summary(reports=_registered(passed=True, promoted=True)))
+    kept = page_of(_summary(reports=_registered(passed=False, promoted=False)))
+    assert "gate: not passed: why" in kept
+    assert "put in use: no: it did not pass the gate" in kept
+
+
+def test_a_step_whose_loss_was_not_finite_is_left_out_of_the_curve() -> None:
+    history = [{"loss": None, "rewards/margins": None}, {"loss": 0.5, "rewards/margins": None}, {"loss": 0.1}]
+    for steps, titles in ((history, ["loss", "steps"]), (history[:1], [])):
+        reports = {Stage.TRAIN: _report(Stage.TRAIN, details={"history": steps})}
+        rows = dict(_summary(reports=reports).sections())["Training"]
+        assert [what for what, _ in rows] == titles
+    reports = {Stage.TRAIN: _report(Stage.TRAIN, details={"history": history})}
+    assert dict(dict(_summary(reports=reports).sections())["Training"])["loss"] == "0.500 █▁ 0.100"
+
+
+def test_without_votes_the_page_does_not_speak_of_the_reviewers_agreement() -> None:
+    panel = {"verified": False, "n_labelled": 0, "conflicts": []}
+    for n, said in ((0, "nobody compared anything"), (2, "their agreement is taken for quality")):
+        reports = {Stage.RANK: _report(Stage.RANK, counts={"votes": n}, details={"panel": panel})}
+        assert said in dict(dict(_summary(reports=reports).sections())["Work"])["reviewers"]
 
 
 def test_the_time_of_a_killed_run_is_not_lost_from_the_whole() -> None:
@@ -128,9 +145,9 @@ def test_the_time_of_a_killed_run_is_not_lost_from_the_whole() -> None:
     }
     facts = _summary(reports=reports, seconds=50.0).as_json()
     assert (facts["seconds"], facts["overhead_share"]) == (100.0, 0.1)
-    assert "| so far | 100.0 s, overhead 10% |" in _summary(CycleStatus.RUNNING, reports).markdown()
+    assert "so far: 100.0 s, overhead 10%" in page_of(_summary(CycleStatus.RUNNING, reports))
 
 
 def test_a_cycle_that_has_taken_no_time_yet_shows_none() -> None:
-    assert "overhead" not in _summary(CycleStatus.RUNNING).markdown()
-    assert "peak memory" not in _summary(CycleStatus.RUNNING).markdown()
+    assert "overhead" not in page_of(_summary(CycleStatus.RUNNING))
+    assert "peak memory" not in page_of(_summary(CycleStatus.RUNNING))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -32,20 +32,23 @@ if TYPE_CHECKING:
 _Shared = tuple[PolicyModel, str, str, int]
 
 
-def open_team(config: AgentsConfig, policy: PolicyModel, *, concurrency: int) -> Team:
+def open_team(
+    config: AgentsConfig, policy: PolicyModel, *, concurrency: int, roles: Collection[Role] = tuple(Role)
+) -> Team:
     """Return the agents of the config, models loaded; use it as `async with open_team(...) as team`.
 
     Args:
         config: agents.yaml.
         policy: What "model: policy, adapter: champion" stands for.
         concurrency: Most calls that will be under way at once; connections are kept for so many.
+        roles: Whose agents will be asked, each in its own role; tools are opened for these alone.
 
     Raises:
         ConfigError: A key's variable is not set, a script has a bad line, a tool or a model directory is
             missing.
         AgentError: A model can't be loaded.
     """
-    return Team(config, policy, concurrency=concurrency)
+    return Team(config, policy, concurrency=concurrency, roles=roles)
 
 
 def camel_agent(
@@ -76,7 +79,9 @@ def camel_agent(
 class Team:
     """The agents of one config; close it to close its connections."""
 
-    def __init__(self, config: AgentsConfig, policy: PolicyModel, *, concurrency: int) -> None:
+    def __init__(
+        self, config: AgentsConfig, policy: PolicyModel, *, concurrency: int, roles: Collection[Role]
+    ) -> None:
         """Load the models and make the agents; see `open_team`."""
         self._config, self._policy, self._concurrency = config, policy, concurrency
         self._engines: dict[_Shared, Engine] = {}
@@ -84,6 +89,7 @@ class Team:
         self._agents = {
             c.name: self._made(c, c.role, c.system, c.sampling, tools=open_tools(c.tools))
             for c in config.agents
+            if c.role in roles
         }
 
     def agents(self, role: Role) -> list[Agent]:

@@ -30,7 +30,13 @@ from pydantic import ConfigDict, model_validator
 from camelx.schemas import Record
 
 
-class Figure(Record):
+class Measured(Record):
+    """Base of what holds numbers: none of them is NaN or infinite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Figure(Measured):
     """One measured number, or the reason why there is none."""
 
     value: float | None
@@ -49,7 +55,7 @@ class Figure(Record):
         return self
 
 
-class Mean(Record):
+class Mean(Measured):
     """A mean with what an interval of it needs."""
 
     n: int
@@ -89,7 +95,7 @@ class SameAnswer(Record):
     """Of its counted votes."""
 
 
-class ReviewerFigures(Record):
+class ReviewerFigures(Measured):
     """What the votes show about one reviewer. Votes on its own work count in `self_preference` alone."""
 
     judge: str
@@ -138,7 +144,7 @@ class Lengths(Record):
     """The same over those whose lengths differ by less than 10 %."""
 
 
-class Bin(Record):
+class Bin(Measured):
     """Labelled pairs whose stated probabilities lie together."""
 
     low: float

@@ -23,6 +23,8 @@ from camelx.cli.output import (
     program,
     show_logs,
     shown_progress,
+    visible,
+    visible_lines,
 )
 from camelx.errors import ConfigError, OrchestrationError
 from camelx.schemas import Stage
@@ -130,7 +132,7 @@ def print_summary(summary: CycleSummary) -> None:
             table.add_column(min_width=18, no_wrap=True)
             table.add_column(overflow="fold")
             for what, value in rows:
-                table.add_row(f"  {what}", Text(value))
+                table.add_row(Text(f"  {visible(what)}"), Text(visible_lines(value)))
             console.print(Text(f"\n{title}", style="bold cyan"))
             console.print(table)
     console.print(Text("\nNext", style="bold cyan"))

@@ -18,6 +18,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from camelx.cli.output import visible_lines
 from camelx.errors import CamelxError, StorageError
 
 INTERRUPTED = 130
@@ -67,7 +68,7 @@ def interrupt_on_sigterm() -> None:
 
 def say(message: str) -> None:
     """Write one message of camelx to stderr."""
-    typer.echo(f"camelx: {message}", err=True)
+    typer.echo(f"camelx: {visible_lines(message)}", err=True)
 
 
 def write_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -49,7 +49,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         # As Text: in a plain string rich would take "psycopg[binary]" for markup.
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        table.add_row(*(Text("" if value is None else visible_lines(str(value))) for value in row))
     page_console().print(table if rows else "nothing yet")
 
 
@@ -58,6 +58,7 @@ def print_steps(steps: Sequence[tuple[str, str]], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    steps = [(visible(command), visible(why)) for command, why in steps]
     widest = max(len(command) for command, _ in steps)
     if console.width < widest + _LEAST_WORDS:
         for command, why in steps:
@@ -85,12 +86,17 @@ def program() -> str:
 def visible(line: str) -> str:
     """Return a line that a model or a stranger wrote as a terminal may have it.
 
-    Whatever would end the line, move the cursor, turn the direction, take no room or stand for half a
-    character is shown by its code instead.
+    Controls, formats (which turn the direction or join), line ends, halves of a character and what Unicode
+    assigns nothing to are shown by their codes instead; marks on a letter stay.
     """
     return "".join(
         c if c == "\t" or unicodedata.category(c) not in _ACTING else f"\\u{{{ord(c):x}}}" for c in line
     )
+
+
+def visible_lines(text: str) -> str:
+    """Return a text of several lines as a terminal may have it."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def page_console() -> Console:
@@ -122,6 +128,9 @@ class _StderrHandler(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         super().__init__(sys.stderr)
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible_lines(super().format(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr

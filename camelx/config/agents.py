@@ -36,7 +36,8 @@ class RetryConfig(Section):
 class PriceConfig(Section):
     """What tokens cost, per million and in any one currency.
 
-    Mutual ranking counts it, and keeps `ranking.buying.budget.money`.
+    Mutual ranking counts it, and keeps `ranking.buying.budget.money`; for that each backend that reviews
+    needs one. Without a price a call counts as free.
     """
 
     prompt: float = Field(default=0.0, ge=0)
@@ -57,7 +58,7 @@ class TransformersBackendConfig(Section):
     """"auto": bfloat16 on a GPU, float32 on a CPU."""
     max_batch: int = Field(default=128, gt=0)
     """Most requests in one generate call."""
-    price: PriceConfig = PriceConfig()
+    price: PriceConfig | None = None
 
 
 class OpenAIBackendConfig(Section):
@@ -74,7 +75,7 @@ class OpenAIBackendConfig(Section):
     timeout_s: float = Field(default=120.0, gt=0)
     """Seconds for one call."""
     retry: RetryConfig = RetryConfig()
-    price: PriceConfig = PriceConfig()
+    price: PriceConfig | None = None
 
 
 class CamelBackendConfig(Section):
@@ -88,7 +89,7 @@ class CamelBackendConfig(Section):
     api_key_env: str | None = None
     timeout_s: float = Field(default=120.0, gt=0)
     retry: RetryConfig = RetryConfig()
-    price: PriceConfig = PriceConfig()
+    price: PriceConfig | None = None
 
 
 class ScriptedBackendConfig(Section):
@@ -100,7 +101,7 @@ class ScriptedBackendConfig(Section):
     match answers. A relative path starts at agents.yaml."""
     replies: tuple[str, ...] = ()
     """Without `path`: these replies, chosen by the request's seed."""
-    price: PriceConfig = PriceConfig()
+    price: PriceConfig | None = None
 
 
 BackendConfig = Annotated[

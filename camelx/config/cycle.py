@@ -6,9 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from camelx.config.agents import AgentsConfig
+from camelx.config.agents import AgentConfig, AgentsConfig
 from camelx.config.ranking import RankingConfig
 from camelx.config.section import Section
+from camelx.errors import ConfigError
 from camelx.schemas import Role, VerifierKind
 
 
@@ -158,11 +159,48 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _money_can_be_spent(self) -> RunConfig:
         buying = self.ranking.buying
-        prices = (backend.price for backend in self.agents.backends.values())
-        is_priced = any(price.prompt or price.completion for price in prices)
-        if buying is not None and buying.budget.money is not None and not is_priced:
+        if buying is None or buying.budget.money is None:
+            return self
+        backends = self.agents.backends
+        asked = sorted({agent.backend for agent in self._who_reviews()})
+        unpriced = [name for name in asked if backends[name].price is None]
+        prices = [price for name in asked if (price := backends[name].price) is not None]
+        if unpriced or not any(price.prompt or price.completion for price in prices):
             raise ValueError(
-                "ranking.buying.budget.money is never spent: no backend has a price; give those that cost "
-                "money `price: {prompt: .., completion: ..}` per million tokens, or bound calls or tokens"
+                "ranking.buying.budget.money needs to know what each reviewer costs: "
+                f"{', '.join(unpriced or asked)} {'has no price' if unpriced else 'cost nothing'}; give a "
+                "backend that costs money `price: {prompt: .., completion: ..}` per million tokens, one that "
+                "is free `price: {}`, or bound calls or tokens"
             )
         return self
+
+    @model_validator(mode="after")
+    def _reviews_can_be_compared(self) -> RunConfig:
+        if Role.PEER_REVIEWER in self.export.roles and self.ranking.reviewers_per_pair < 2:
+            raise ValueError(
+                "export.roles has peer_reviewer, which needs two reviews of the same pair, got "
+                "ranking.reviewers_per_pair 1; set it to 2 or more, or export other roles"
+            )
+        return self
+
+    def check_judges_write(self) -> None:
+        """Refuse a ranker that weighs judges by what they wrote where some of those who review write nothing.
+
+        Only for a cycle that asks its own reviewers: the judges of imported rounds are other ones.
+
+        Raises:
+            ConfigError: So it is; every vote would be paid for, and then could not be ranked.
+        """
+        reviewers = self.agents.with_role(Role.PEER_REVIEWER)
+        strangers = [name for agent in reviewers for name in agent.members]
+        if self.ranking.ranker.kind == "peer_rank" and strangers:
+            raise ConfigError(
+                f"ranking.ranker: peer_rank weighs a judge by its own results, but {', '.join(strangers)} "
+                "will write none: a PeerReviewer only reviews; set ranking.ranker.kind to "
+                "reliable_peer_rank or bradley_terry (peer_rank is for imported rounds)"
+            )
+
+    def _who_reviews(self) -> tuple[AgentConfig, ...]:
+        if self.ranking.peers_review:
+            return self.agents.agents
+        return self.agents.with_role(Role.PEER_REVIEWER)

@@ -27,7 +27,10 @@ class BradleyTerryConfig(Section):
 
 
 class PeerRankConfig(Section):
-    """Votes weighted by the judge's own win rate (PRD, arXiv 2307.02762). Judges must be authors too."""
+    """Votes weighted by the judge's own win rate (PRD, arXiv 2307.02762).
+
+    Judges must be authors too, so it is for imported rounds: a cycle's PeerReviewers write no results.
+    """
 
     kind: Literal["peer_rank"]
     rounds: int = Field(default=5, ge=1)
@@ -127,7 +130,7 @@ class RankingConfig(Section):
     buying: BuyingConfig | None = None
     """None: every scheduled vote is asked for. Only for the form "pairwise"."""
     discussion: DiscussionConfig | None = None
-    """None: no discussion. Only for the form "pairwise"."""
+    """None: no discussion. Only for the form "pairwise", and with at least 2 `reviewers_per_pair`."""
     max_unreadable_rate: float = Field(default=0.2, ge=0, le=1)
     """The stage fails when a larger share of the verdicts can't be read."""
     limits: PanelLimits = PanelLimits()
@@ -140,4 +143,9 @@ class RankingConfig(Section):
                 raise ValueError(
                     f"{name} needs form 'pairwise', got form {self.form!r}; remove {name}, or ask in pairs"
                 )
+        if self.discussion is not None and self.reviewers_per_pair < 2:
+            raise ValueError(
+                "discussion needs two reviewers who saw the same pair, got reviewers_per_pair 1; set "
+                "reviewers_per_pair to 2 or more, or remove discussion"
+            )
         return self

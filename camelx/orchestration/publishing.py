@@ -37,6 +37,7 @@ from prefect.runtime import flow_run, task_run
 from camelx import progress
 from camelx.config import settings
 from camelx.errors import AgentError, CamelxError
+from camelx.pages import escaped
 from camelx.schemas import CycleStatus, Stage, StageReport
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ _IN_WORDS = {
     (Stage.REGISTER, "in_use"): "version in use then",
 }
 """What a page calls details whose keys would say too much or too little."""
+_MARKDOWN = str.maketrans({mark: f"\\{mark}" for mark in "\\|[]`"})
 _MAX_ROWS = 200
 """Rows of a list that a page shows; the database has them all."""
 
@@ -254,14 +256,15 @@ def stage_page(report: StageReport) -> str:
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return records as the lines of a markdown table, with a column for each key of any of them."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    head = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    head = ["| " + " | ".join(map(_cell, columns)) + " |", "|" + "---|" * len(columns)]
     return head + ["| " + " | ".join(_cell(row.get(key, "")) for key in columns) + " |" for row in rows]
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return " ".join(str(value).split()).replace("|", "\\|")
+    # What a model or a file brought is no markup: no tag, no link, no image that a browser would fetch.
+    return escaped(" ".join(str(value).split())).translate(_MARKDOWN)
 
 
 def _links(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

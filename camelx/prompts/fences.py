@@ -30,8 +30,8 @@ MAX_RESULT_CHARS = 8_000
 # Searched for in what `_as_seen` gives: lower case, folded, without what is invisible. All take time in
 # proportion to the text: a model that repeats itself writes very long lines of spaces.
 _FENCE = re.compile(
-    r"<(?=[\s/]*(?:r\s*e\s*s\s*u\s*[l1i|]\s*t[\s_\u2010-\u2015-]*[a-h]"
-    r"|(?:o\s*w\s*n|o\s*t\s*h\s*e\s*r)[\s_\u2010-\u2015-]*r\s*e\s*v\s*i\s*e\s*w)\b)"
+    r"<(?=[\s/\\]*(?:r\s*e\s*s\s*u\s*[l1i|]\s*t[\s_.:-]*[a-h]"
+    r"|(?:o\s*w\s*n|o\s*t\s*h\s*e\s*r)[\s_.:-]*r\s*e\s*v\s*i\s*e\s*w)\b)"
 )
 _ROLE_TAG = re.compile(
     r"<(?=\|[^\n<>|]{1,40}\|>|</?sys>>|/?(?:start_of_turn|end_of_turn|bos|eos|s)>)|\[(?=/?inst\])"
@@ -43,7 +43,11 @@ _PLAIN = re.compile(r"[\t\n -~]*")
 _LOOK_ALIKES = {
     ord(c): plain
     for plain, others in {
-        "<": "‹〈⟨❬❮ᐸ˂≺≪«《⧼",
+        "<": "‹〈⟨❬❮ᐸ˂≺≪«《⧼⟪⦑⋖",
+        "/": "⁄∕⧸╱⟋〳",
+        "\\": "∖⧹╲⟍",
+        "-": "−⁃➖",
+        ".": "·•∙⋅‧",
         ":": "꞉∶ː",
         "a": "аɑαᴀ",
         "b": "ᴃʙвь",
@@ -66,7 +70,9 @@ _LOOK_ALIKES = {
     }.items()
     for c in others
 }
-"""Letters, brackets and colons that no normalisation folds to the ASCII ones that they look like."""
+"""Letters, brackets, slashes and marks that no normalisation folds to the ASCII ones that they look like."""
+_JOINING = {"Pd": "-", "Pc": "_"}
+"""What every dash and every connector, such as U+203F, looks like, by Unicode's category."""
 _LETTER_SYMBOLS = ((0x1F150, 0x1F169), (0x1F170, 0x1F189), (0x1F1E6, 0x1F1FF))
 """Letters in a circle or square and of flags, A to Z, which are not folded either."""
 
@@ -115,6 +121,8 @@ def _folded(character: str) -> str:
     for first, last in _LETTER_SYMBOLS:
         if first <= ord(character) <= last:
             return chr(ord("a") + ord(character) - first)
+    if joins := _JOINING.get(unicodedata.category(character)):
+        return joins
     plain = unicodedata.normalize("NFKD", character).casefold().translate(_LOOK_ALIKES)
     return "".join(c for c in plain if not _is_invisible(c))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from sqlalchemy.exc import ArgumentError
 
 from camelx.errors import StorageError
 from camelx.storage.faults import BUSY_TIMEOUT_S
+from camelx.storage.tables import storable
 
+_DOUBTFUL = re.compile(r"\\u(?:0000|d[89a-f])")
+"""NUL and halves of surrogate pairs, as `json` writes them."""
 WRITES = {"camelx_writes": True}
 """Execution option of a connection that is going to write."""
 
@@ -62,24 +66,29 @@ def open_engine(url: URL) -> Engine:
 
 
 def portable_json(value: Any) -> str:
-    """Return JSON that both databases take: a number that is not finite becomes null.
+    """Return JSON that both databases take: a number that is not finite is null, texts are `storable`.
 
     Raises:
         StorageError: The value is not JSON.
     """
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        written = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        if not _DOUBTFUL.search(written):
+            return written
     except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+        pass
     except TypeError as e:
         raise StorageError(f"a value can't be stored as JSON: {e}") from e
+    return json.dumps(_clean(value), allow_nan=False, separators=(",", ":"))
 
 
-def _finite(value: Any) -> Any:
+def _clean(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {_clean(key): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_clean(item) for item in value]
+    if isinstance(value, str):
+        return storable(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

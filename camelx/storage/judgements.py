@@ -126,6 +126,11 @@ class Judgements(Database):
         """Store or replace annotations, whose interactions must be stored."""
         self._save("saving annotations", AnnotationRow, annotations)
 
+    def delete_annotations(self, ids: Iterable[str]) -> None:
+        """Remove the annotations that have these ids; others are no error."""
+        with self._write("deleting annotations") as connection:
+            connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(list(ids))))
+
     def annotations(self, goal_ids: Iterable[str] | None = None) -> list[Annotation]:
         """Return the annotations, on these goals only where given, by goal and moment."""
         query = select(*columns(AnnotationRow)).order_by(

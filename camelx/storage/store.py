@@ -262,11 +262,6 @@ class Store(Judgements):
 
     # The hold-out
 
-    def delete_annotations(self, ids: Iterable[str]) -> None:
-        """Remove the annotations that have these ids; others are no error."""
-        with self._write("deleting annotations") as connection:
-            connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(list(ids))))
-
     def freeze_holdout(self, holdout: Holdout) -> None:
         """Store a hold-out; where one of its name is frozen already, that one stays."""
         with self._write(f"freezing hold-out {holdout.name}") as connection:

@@ -42,18 +42,22 @@ class UtcMoment(TypeDecorator[datetime]):
         return self.process_bind_param(value, dialect)
 
 
+def storable(text: str) -> str:
+    """Return the text with U+FFFD for NUL (PostgreSQL refuses it) and lone surrogates (no UTF-8 exists)."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class ModelText(TypeDecorator[str]):
-    """Text that a model may have written: what no database can store becomes the replacement character."""
+    """Text that a model or a file may have brought: what no database can store is replaced."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Return the text without NUL (PostgreSQL refuses it) and lone surrogates (no UTF-8 exists)."""
-        if value is None or (value.isascii() and "\0" not in value):
-            return value
-        value = value.replace("\0", "\ufffd")
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        """Return the text as it can be stored."""
+        return None if value is None else storable(value)
 
 
 class Base(DeclarativeBase):
@@ -89,10 +93,10 @@ class GoalRow(Base):
     text: Mapped[str] = mapped_column(ModelText)
     answer: Mapped[str | None] = mapped_column(ModelText)
     verifier: Mapped[str | None]
-    category: Mapped[str]
+    category: Mapped[str] = mapped_column(ModelText)
     level: Mapped[int | None]
     split: Mapped[str]
-    source: Mapped[str]
+    source: Mapped[str] = mapped_column(ModelText)
     __table_args__ = (Index("ix_goals_split_level", "split", "level"),)
 
 
@@ -150,11 +154,11 @@ class InteractionRow(Base):
     cycle_id: Mapped[str] = _id_column(_CYCLE)
     stage: Mapped[str]
     goal_id: Mapped[str] = _id_column(_GOAL)
-    agent: Mapped[str]
+    agent: Mapped[str] = mapped_column(ModelText)
     role: Mapped[str]
     parent_id: Mapped[str | None] = _id_column(_INTERACTION, deferred=True)
     sample: Mapped[int]
-    model: Mapped[str]
+    model: Mapped[str] = mapped_column(ModelText)
     adapter_version: Mapped[str | None]
     messages: Mapped[list[Any]]
     completion: Mapped[str] = mapped_column(ModelText)
@@ -183,7 +187,7 @@ class VoteRow(Base):
     id: Mapped[str] = _id_column(primary=True)
     cycle_id: Mapped[str] = _id_column(_CYCLE)
     goal_id: Mapped[str] = _id_column(_GOAL)
-    judge: Mapped[str]
+    judge: Mapped[str] = mapped_column(ModelText)
     first_id: Mapped[str] = _id_column(_INTERACTION)
     second_id: Mapped[str] = _id_column(_INTERACTION)
     verdict: Mapped[str | None]
@@ -232,7 +236,7 @@ class AnnotationRow(Base):
     goal_id: Mapped[str] = _id_column(_GOAL)
     first_id: Mapped[str] = _id_column(_INTERACTION)
     second_id: Mapped[str] = _id_column(_INTERACTION)
-    annotator: Mapped[str]
+    annotator: Mapped[str] = mapped_column(ModelText)
     verdict: Mapped[str]
     rating: Mapped[int | None]
     rationale: Mapped[str | None] = mapped_column(ModelText)

@@ -10,7 +10,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from camelx import progress
-from camelx.cli.failures import Commands
+from camelx.cli.cycle import print_summary
+from camelx.cli.failures import Commands, say
 from camelx.cli.output import (
     LineView,
     all_on_stderr,
@@ -22,6 +23,8 @@ from camelx.cli.output import (
     visible,
 )
 from camelx.errors import StorageError, TrainingError
+from camelx.schemas import Cycle, CycleStatus, Stage, StageReport
+from camelx.summary import CycleSummary
 
 
 def test_with_json_nothing_else_reaches_stdout(capfd: pytest.CaptureFixture[str]) -> None:
@@ -84,6 +87,31 @@ def test_log_records_of_camelx_reach_stderr(capsys: pytest.CaptureFixture[str]) 
     finally:
         logger.handlers = before
     assert "WARNING camelx.room: something to know" in capsys.readouterr().err
+
+
+HOSTILE = "bad \x1b]0;pwned\x07\x1b[2J\u202e\rrequest"
+
+
+def test_nothing_that_a_server_or_a_file_wrote_acts_in_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(("what", HOSTILE[:3]), [("state", HOSTILE)])
+    say(f"{HOSTILE}\nsecond line")
+    failed = StageReport(cycle_id="c1", stage=Stage.GENERATE, status=CycleStatus.FAILED, error=HOSTILE)
+    cycle = Cycle(id="c1", number=1, config={}, trace_id="t", config_path=HOSTILE, status=CycleStatus.FAILED)
+    print_summary(CycleSummary(cycle=cycle, reports={Stage.GENERATE: failed}))
+    logger = logging.getLogger("camelx")
+    before = list(logger.handlers)
+    try:
+        show_logs("WARNING")
+        logging.getLogger("camelx.room").warning("%s", HOSTILE)
+    finally:
+        logger.handlers = before
+    out, err = capsys.readouterr()
+    assert not set("\x1b\x07\u202e\r") & set(out + err)
+    assert out.count("\\u{1b}]0;pwned") >= 2
+    assert err.count("\\u{1b}]0;pwned") == 2
+    assert "request\nsecond line\n" in err
 
 
 def _raising(error: BaseException) -> Any:

@@ -106,6 +106,11 @@ def test_a_config_survives_its_way_through_the_database(tmp_path: Path) -> None:
             AGENTS.replace("name: reviewer", "name: executor"),
             "agent names must differ",
         ),
+        (
+            "agents: agents.yaml\nexport: {roles: [executor, peer_reviewer]}\n",
+            AGENTS,
+            "export.roles has peer_reviewer, which needs two reviews of the same pair",
+        ),
         ("agents: [1\n", AGENTS, r"cycle.yaml:2: not valid YAML"),
         ("- 1\n", AGENTS, "expected a mapping of sections"),
         ("agents: {a: 1}\n", AGENTS, r"cycle.yaml:1: agents must be the path"),
@@ -125,6 +130,47 @@ def test_a_config_survives_its_way_through_the_database(tmp_path: Path) -> None:
 def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, cycle: str, agents: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(_write(tmp_path, cycle, agents))
+
+
+_PRICED = """\
+backends:
+  local: {kind: transformers%s}
+  paid: {kind: openai, model: m, url: http://localhost/v1%s}
+  unused: {kind: openai, model: m, url: http://localhost/v1, price: {prompt: 9}}
+agents:
+  - {name: executor, role: executor, backend: local, system: Work.}
+  - {name: reviewer, role: peer_reviewer, backend: paid, system: Judge.}
+"""
+_MONEY = "agents: agents.yaml\nranking:\n  peers_review: %s\n  buying: {budget: {money: 1.0}}\n"
+
+
+@pytest.mark.parametrize(
+    ("local", "paid", "peers", "complaint"),
+    [
+        ("", "", "false", "paid has no price"),
+        ("", ", price: {prompt: 1}", "false", None),
+        ("", ", price: {prompt: 1}", "true", "local has no price"),
+        (", price: {}", ", price: {prompt: 1}", "true", None),
+        (", price: {}", ", price: {completion: 0}", "true", "local, paid cost nothing"),
+    ],
+)
+def test_a_budget_in_money_needs_the_price_of_each_who_reviews(
+    tmp_path: Path, local: str, paid: str, peers: str, complaint: str | None
+) -> None:
+    path = _write(tmp_path, _MONEY % peers, _PRICED % (local, paid))
+    if complaint is None:
+        config = load_config(path)
+        assert parse_config(config.model_dump(mode="json")) == config
+    else:
+        with pytest.raises(ConfigError, match=complaint):
+            load_config(path)
+
+
+def test_peer_rank_is_refused_where_those_who_review_write_nothing(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path, "agents: agents.yaml\nranking: {ranker: {kind: peer_rank}}\n"))
+    with pytest.raises(ConfigError, match="peer_rank weighs a judge by its own results, but reviewer will"):
+        config.check_judges_write()
+    load_config(_write(tmp_path)).check_judges_write()
 
 
 def test_a_wrong_agent_is_one_complaint_not_two(tmp_path: Path) -> None:

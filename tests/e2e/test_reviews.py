@@ -45,7 +45,7 @@ def test_what_is_bought_is_paid_once_and_reported_with_its_price(
 
 def test_a_budget_in_money_without_any_price_is_refused(counted_config: Path) -> None:
     overrides = {"ranking.buying": {"budget": {"money": 1.0}}}
-    with pytest.raises(ConfigError, match="no backend has a price"):
+    with pytest.raises(ConfigError, match="each reviewer costs: server has no price"):
         load_config(counted_config, overrides)
 
 

@@ -23,6 +23,15 @@ def test_a_stages_page_shows_records_as_tables_and_no_raw_json() -> None:
     assert "{" not in page
 
 
+def test_what_a_model_or_a_file_wrote_is_no_markup_of_the_page() -> None:
+    hostile = "<img src=http://evil/x> ![y](http://evil) `z` a|b \\| \x1b[2J"
+    details = {"reason": hostile, "judges": [{"judge": hostile, hostile: 1}], "dropped": {hostile: 2}}
+    page = stage_page(StageReport(cycle_id="c1", stage=Stage.EXPORT, details=details))
+    assert page.count("&lt;img src=http://evil/x&gt; !\\[y\\](http://evil)") == 4
+    assert "a\\|b \\\\\\| \ufffd\\[2J" in page
+    assert not {"<", "\x1b"} & set(page)
+
+
 def test_a_stage_that_only_decides_says_no_more_than_it_did() -> None:
     page = stage_page(StageReport(cycle_id="c1", stage=Stage.EVALUATE, details={"promoted": True}))
     assert "- **passed the gate**: True" in page

@@ -34,7 +34,10 @@ SYSTEM, GOAL, OTHER = "You are a judge.", "Add 26 and 31.", "26 + 31 = 57.\nThe 
 REVIEW = "Both add up, A says 57.\nI take A."
 MAX_CHARS = MAX_RESULT_CHARS * 3 // 2 + 50
 _NO_WIDTH = re.compile(f"[{ZERO_WIDTH}\x00-\x08\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_ANY_FENCE = re.compile(r"<[\s/]*(result[\s_]*[a-h]|(own|other)[\s_]*review)\b")
+_ANY_FENCE = re.compile(
+    r"[<«‹≪≺⋖〈⟨❬❮《⟪⦑⧼][^\w<>🅰-🆉]*(result(_|[^\w<>])*[a-h]|(own|other)(_|[^\w<>])*review)\b"
+)
+"""Broader than what is searched for in `fences`: whatever is no letter may be slash or joint."""
 
 
 def pairwise(texts: list[str], goal: str = GOAL) -> tuple[Message, ...]:

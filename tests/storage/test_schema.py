@@ -9,13 +9,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from camelx.errors import StorageError
-from camelx.schemas import Goal
+from camelx.schemas import Annotation, Goal, Stage, Verdict
 from camelx.storage import Store, database_revision, downgrade, head_revision, upgrade
 from camelx.storage.connection import WRITES, database_url, open_engine
 from camelx.storage.schema import REVISIONS, VERSION_TABLE, alembic_config
 from camelx.storage.tables import Base
 
-from .conftest import cycle
+from .conftest import cycle, execution, turn
 
 
 @pytest.fixture
@@ -69,6 +69,30 @@ def test_every_step_up_and_down_keeps_the_rows(database, engine):
     with Store.open(database) as store:
         (kept,) = store.cycles()
     assert (kept.id, kept.origin) == ("c1", "run")
+
+
+def test_no_step_down_and_up_makes_other_votes_of_those_that_are_there(database, engine):
+    goal = Goal.new("g", answer="1")
+    first, second = execution(goal, "executor-1"), execution(goal, "executor-2")
+    vote, asked = turn(first, second, Verdict.FIRST)
+    others = [{"id": "again", "round": 1, "verdict": Verdict.SECOND}, {"id": "listed", "form": "listwise"}]
+    note = Annotation(
+        id="a", goal_id=goal.id, first_id=first.id, second_id=second.id, annotator="ann", verdict="both_bad"
+    )
+    with Store.open(database) as store:
+        store.add_goals([goal])
+        store.add_cycle(cycle(1, goal_ids=(goal.id,)))
+        store.save_interactions([first, second])
+        store.save_turn([vote, *(vote.model_copy(update=other) for other in others)], asked)
+        store.save_annotations([note])
+        store.use_annotations("c1", Stage.RANK, [note])
+        before = (store.goals(), store.interactions("c1"), store.annotations())
+        assert len(store.votes("c1")) == 3
+    for revision in reversed(REVISIONS[:-1]):
+        downgrade(database, revision)
+    with Store.open(database) as store:
+        assert (store.goals(), store.interactions("c1"), store.annotations()) == before
+        assert store.votes("c1") == [vote]
 
 
 def test_an_upgrade_of_a_database_at_the_head_keeps_its_data(database):

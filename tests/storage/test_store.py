@@ -20,6 +20,7 @@ from camelx.schemas import (
     Split,
     Stage,
     StageReport,
+    ToolCall,
     Verdict,
 )
 from camelx.storage import Store
@@ -190,6 +191,40 @@ def test_text_that_no_database_can_store_is_replaced_not_lost(filled):
     (odd,) = [i for i in filled.interactions("c1") if i.agent == "odd"]
     assert odd.completion == "a\ufffdb\ufffdc 🎈"
     assert odd.error == "é\ufffd"
+
+
+def test_names_and_messages_are_stored_like_the_texts_beside_them(filled):
+    text, kept = "a\0b\ud800c 🎈\\u0000", "a\ufffdb\ufffdc 🎈\\u0000"
+    goal = Goal.new("g", category=text, source=text)
+    filled.add_goals([goal])
+    asked = ({"role": "user", "content": text},)
+    call = ToolCall(name="t", arguments="{}", result=text)
+    written = {"agent": text, "model": text, "completion": text, "tool_calls": (call,)}
+    first = execution(goal, "odd", messages=asked).model_copy(update=written)
+    second = execution(goal, "other")
+    vote, turned = turn(first, second, Verdict.FIRST)
+    filled.save_interactions([first, second])
+    filled.save_turn([vote.model_copy(update={"judge": text})], turned)
+    note = Annotation(
+        id="a",
+        goal_id=goal.id,
+        first_id=first.id,
+        second_id=second.id,
+        annotator=text,
+        verdict="both_bad",
+        rationale=text,
+    )
+    filled.save_annotations([note])
+    filled.use_annotations("c1", Stage.RANK, [note])
+    (stored,) = filled.goals(ids=[goal.id])
+    found = filled.interactions_by_id([first.id])[first.id]
+    (said,) = filled.annotations([goal.id])
+    assert (stored.category, stored.source) == (kept, kept)
+    assert (found.agent, found.model, found.messages[0].content) == (kept, kept, kept)
+    assert (found.completion, found.tool_calls[0].result) == (kept, kept)
+    assert kept in {row.judge for row in filled.votes("c1")}
+    assert (said.annotator, said.rationale) == (kept, kept)
+    assert filled.used_annotations("c1", Stage.RANK) == [said]
 
 
 def test_many_ids_are_asked_for_in_several_statements(filled):

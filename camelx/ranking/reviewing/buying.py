@@ -7,7 +7,6 @@ way at once, so that a model that answers in batches stays busy.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,7 +17,7 @@ from camelx.ranking.reviewing.choosing import Ask
 from camelx.ranking.reviewing.knowledge import Known, learn_reviewers
 from camelx.ranking.reviewing.menus import Menu, recorded_menu
 from camelx.ranking.reviewing.shopping import Shopper
-from camelx.ranking.reviewing.spending import Purse
+from camelx.ranking.reviewing.spending import Cost, Purse
 from camelx.ranking.reviewing.voting import Sitting
 from camelx.ranking.votes import Codes
 from camelx.schemas import Verdict, Vote
@@ -54,16 +53,16 @@ async def buy_votes(
         export_weight: |2p - 1| from which on a pair is exported.
     """
     purchase = _Purchase(sitting, menu, purse, settings, learn, reviewers_per_pair, export_weight)
-    tasks: dict[asyncio.Task[list[Vote]], Ask] = {}
+    tasks: dict[asyncio.Task[list[Vote]], tuple[Ask, Cost]] = {}
     try:
         while True:
-            while len(tasks) < sitting.assignment.concurrency and (ask := purchase.next()) is not None:
-                tasks[asyncio.ensure_future(sitting.ask(menu.ballot(ask)))] = ask
+            while len(tasks) < sitting.assignment.concurrency and (found := purchase.next()) is not None:
+                tasks[asyncio.ensure_future(sitting.ask(menu.ballot(found[0])))] = found
             if not tasks:
                 return
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                purchase.take_in(tasks.pop(task), task.result())
+                purchase.take_in(*tasks.pop(task), task.result())
     finally:
         for task in tasks:
             task.cancel()
@@ -83,8 +82,7 @@ class _Purchase:
         reviewers_per_pair: int,
         export_weight: float,
     ) -> None:
-        self._menu, self._purse, self._settings = menu, purse, settings
-        self._under_way: Counter[int] = Counter()
+        self._sitting, self._menu, self._purse, self._settings = sitting, menu, purse, settings
         pairs = max((len(pairs) for pairs in menu.pairs), default=0)
         at_once = min(sitting.assignment.concurrency // max(1, len(menu.goals)), pairs // _MOST_OF_A_GOAL)
         self._shopper = Shopper(
@@ -104,25 +102,28 @@ class _Purchase:
         if sitting.votes:
             self._shopper.refit()
 
-    def next(self) -> Ask | None:
+    def next(self) -> tuple[Ask, Cost] | None:
         """Return what to ask now, reserved; None: nothing, or nothing until an answer comes in."""
-        chooser = self._shopper.chooser
-        while self._purse.has_room(self._under_way.total(), int(chooser.n_lopsided.sum())):
+        chooser, purse = self._shopper.chooser, self._purse
+        while purse.has_calls(int(chooser.n_lopsided.sum())):
             ask = self._shopper.next(self._settings.min_gain)
             if ask is None:
                 return None
-            kept = int(chooser.n_lopsided[ask.goal])
-            if self._purse.is_closed(self._menu.goals[ask.goal], self._under_way[ask.goal], kept):
+            goal_id, most = self._menu.goals[ask.goal], self._sitting.most(self._menu.ballot(ask), purse)
+            has_room = purse.has_room(most, int(chooser.n_lopsided.sum()))
+            if not has_room and purse.n_under_way:
+                return None
+            if not has_room or purse.is_closed(goal_id, int(chooser.n_lopsided[ask.goal])):
                 chooser.close(ask.goal)
                 continue
             chooser.reserve(ask)
-            self._under_way[ask.goal] += 1
-            return ask
+            purse.reserve(goal_id, most)
+            return ask, most
         return None
 
-    def take_in(self, ask: Ask, votes: Sequence[Vote]) -> None:
+    def take_in(self, ask: Ask, most: Cost, votes: Sequence[Vote]) -> None:
         """Record an answer; a call that failed is not made again in this run."""
-        self._under_way[ask.goal] -= 1
+        self._purse.release(self._menu.goals[ask.goal], most)
         self._shopper.record(ask, _outcome(votes[0]) if votes else float("nan"))
 
 

@@ -15,19 +15,16 @@ from camelx.ranking.reviewing.voting import Sitting
 from camelx.schemas import Vote
 
 
-def missing_orders(
-    sitting: Sitting, ranked: RankedVotes, min_weight: float, refused: set[Ballot]
-) -> list[Ballot]:
+def missing_orders(sitting: Sitting, ranked: RankedVotes, min_weight: float) -> list[Ballot]:
     """Return one ballot for each pair that would be exported with one more order.
 
     The reviewer with the largest weight is asked of those who saw the pair: what it prefers by position then
-    cancels.
+    cancels. A call that failed is not made again in this run.
 
     Args:
         sitting: With the votes.
         ranked: What the ranker made of them.
         min_weight: Least |2p - 1| of an exported pair.
-        refused: Ballots that were asked in vain.
     """
     weight = dict(zip(ranked.judges["judge"], ranked.judges["weight"].abs(), strict=True))
     by_pair: dict[frozenset[str], list[Vote]] = defaultdict(list)
@@ -38,7 +35,7 @@ def missing_orders(
     for first, second in _lopsided(ranked.pairs, min_weight):
         for vote in by_pair[frozenset((first, second))]:
             ballot = Ballot(vote.goal_id, vote.judge, (vote.second_id, vote.first_id))
-            if ballot not in refused and sitting.answered(ballot) is None:
+            if ballot not in sitting.failed and sitting.answered(ballot) is None:
                 ballots.append(ballot)
                 break
     return ballots

@@ -36,7 +36,7 @@ from camelx.ranking.reviewing.schedule import (
 )
 from camelx.ranking.reviewing.spending import Purse, Spent
 from camelx.ranking.reviewing.voting import Sitting
-from camelx.ranking.votes import VOTE_COLUMNS, vote_frame
+from camelx.ranking.votes import vote_frame
 from camelx.schemas import Role
 
 
@@ -65,7 +65,7 @@ async def hold_reviews(
         ConfigError: There are pairs, and nobody may judge any of them.
     """
     session = _Session(sitting, settings, anchors, earlier)
-    menu, ballots = session.schedule()
+    menu, ballots, all_calls = session.schedule()
     sitting.n_expected = len(ballots)
     if settings.buying is None:
         await sitting.collect(ballots)
@@ -73,7 +73,7 @@ async def hold_reviews(
         await session.buy(menu, settings.buying, min_weight)
     if settings.discussion is not None and sitting.votes:
         await session.discuss(settings.discussion)
-    return sitting.ledger.spent(sum(len(ballot.pairs) for ballot in ballots))
+    return sitting.ledger.spent(all_calls)
 
 
 class _Session:
@@ -91,8 +91,10 @@ class _Session:
         self._purse = Purse(budget, sitting.ledger)
         self._authors = {row.id: row.agent for row in sitting.results.values()}
 
-    def schedule(self) -> tuple[Menu, list[Ballot]]:
-        """Return what may be bought, and what would be asked if all of it were scheduled.
+    def schedule(self) -> tuple[Menu, list[Ballot], int]:
+        """Return what may be bought, what would be asked if all of it were scheduled, and calls in pairs.
+
+        The last is what the same settings would take in the form "pairwise".
 
         Raises:
             ConfigError: There are pairs, and nobody may judge any of them.
@@ -100,14 +102,14 @@ class _Session:
         sitting, settings, judges = self._sitting, self._settings, list(self._sitting.judges)
         results = [row for row in sitting.results.values() if row.role is Role.EXECUTOR]
         goals = goal_results(results, sitting.results, judges, sitting.assignment.seed)
+        bouts = [(goal, schedule_bouts(goal, settings)) for goal in goals]
         if settings.form == "pairwise":
-            bouts = [(goal, schedule_bouts(goal, settings)) for goal in goals]
             ballots = [ballot for goal, of_goal in bouts for ballot in bout_ballots(goal, of_goal)]
         else:
-            bouts = []
             ballots = [ballot for goal in goals for ballot in list_ballots(goal, settings)]
         check_reviewable(goals, judges, len(ballots))
-        return scheduled_menu(bouts, judges), ballots
+        all_calls = sum(2 * len(bout.judges) for _, of_goal in bouts for bout in of_goal)
+        return scheduled_menu(bouts, judges), ballots, all_calls
 
     async def buy(self, menu: Menu, settings: BuyingConfig, min_weight: float) -> None:
         """Buy votes, then the second orders that exported pairs lack."""
@@ -121,13 +123,10 @@ class _Session:
             reviewers_per_pair=self._settings.reviewers_per_pair,
             export_weight=min_weight,
         )
-        refused: set[Ballot] = set()
-        while settings.complete_orders and sitting.votes:
-            ballots = missing_orders(sitting, self.ranked(), min_weight, refused)
-            if not ballots:
-                break
-            await sitting.collect(ballots, self._purse)
-            refused |= {ballot for ballot in ballots if sitting.answered(ballot) is None}
+        n_before = -1
+        while settings.complete_orders and sitting.votes and sitting.ledger.n_entered > n_before:
+            n_before = sitting.ledger.n_entered
+            await sitting.collect(missing_orders(sitting, self.ranked(), min_weight), self._purse)
 
     async def discuss(self, settings: DiscussionConfig) -> None:
         """Let reviewers who disagree vote again, knowing what the other said."""
@@ -149,7 +148,11 @@ class _Session:
         return lambda: learn_reviewers(self._frame(), menu.judges, config, self._anchors)
 
     def _frame(self, with_earlier: bool = True) -> pd.DataFrame:
-        votes = vote_frame((v for v in self._sitting.votes.values() if not v.round), self._authors)
+        first_round = [v for v in self._sitting.votes.values() if not v.round]
+        votes = vote_frame(first_round, self._authors).assign(
+            category=[self._sitting.goals[v.goal_id].category for v in first_round], round=0
+        )
         if not with_earlier or self._earlier is None or self._earlier.empty:
             return votes
-        return pd.concat([votes, self._earlier[list(VOTE_COLUMNS)]], ignore_index=True)
+        earlier = self._earlier.reindex(columns=votes.columns).fillna({"round": 0})
+        return pd.concat([votes.astype({"category": object}), earlier], ignore_index=True)

@@ -6,7 +6,6 @@ that a resumed stage asks again; an unreadable reply leaves votes without a verd
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +15,7 @@ from camelx.progress import Progress, report
 from camelx.prompts import discussion_messages, listwise_messages, rating_messages, review_messages
 from camelx.ranking.reviewing.reading import read_reply
 from camelx.ranking.reviewing.schedule import Ballot
-from camelx.ranking.reviewing.spending import Ledger, Purse
+from camelx.ranking.reviewing.spending import Cost, Ledger, Purse
 from camelx.schemas import Agent, Goal, Interaction, Message, Reply, Role, Stage, Verdict, Vote, stable_id
 
 SaveTurn = Callable[[Sequence[Vote], Interaction], None]
@@ -58,9 +57,11 @@ class Sitting:
     turns: dict[str, Interaction] = field(default_factory=dict)
     """The answered turns behind the votes, by id."""
     ledger: Ledger = field(default_factory=Ledger)
-    """Of all turns, those included that were there at the start."""
+    """Of the answered turns, those of earlier runs included, and of the calls that failed in this run."""
     failures: list[AgentError] = field(default_factory=list)
     """Of the calls made here."""
+    failed: set[Ballot] = field(default_factory=set)
+    """Whose calls failed here; a later run asks them again."""
     n_expected: int = 0
     """Calls that the stage will take at most; for whoever draws a bar."""
 
@@ -79,24 +80,30 @@ class Sitting:
 
         Args:
             ballots: What to ask.
-            purse: Ask only what it has room for.
+            purse: Ask only what it has room for. A ballot waits while calls under way may leave room.
 
         Raises:
             Exception: What `save` raised. The calls under way are cancelled.
         """
         to_ask = [ballot for ballot in ballots if self.answered(ballot) is None]
-        self.n_expected = max(self.n_expected, self.ledger.calls + self.ledger.failed + len(to_ask))
-        waiting, under_way = iter(to_ask), Counter[str]()
+        self.n_expected = max(self.n_expected, self.ledger.n_entered + len(to_ask))
+        waiting = iter(to_ask)
 
         async def ask_the_next() -> None:
             for ballot in waiting:
-                if purse is None or purse.has_room_for(ballot.goal_id, under_way):
-                    under_way[ballot.goal_id] += 1
+                if purse is None:
                     await self.ask(ballot)
-                    under_way[ballot.goal_id] -= 1
+                elif await purse.room_for(ballot.goal_id, most := self.most(ballot, purse)):
+                    purse.reserve(ballot.goal_id, most)
+                    await self.ask(ballot)
+                    purse.release(ballot.goal_id, most)
 
         await all_done([ask_the_next() for _ in range(min(self.assignment.concurrency, len(to_ask)))])
         return [vote for ballot in ballots for vote in self.answered(ballot) or ()]
+
+    def most(self, ballot: Ballot, purse: Purse) -> Cost:
+        """Return what a ballot may cost at most, as far as that matters to the purse."""
+        return self.ledger.most(ballot.judge, self._messages(ballot)) if purse.is_metered else Cost()
 
     async def ask(self, ballot: Ballot) -> list[Vote]:
         """Put a ballot to its judge, save what comes back, and return the votes; none: the call failed."""
@@ -109,6 +116,7 @@ class Sitting:
             reply = await judge.ask(messages, seed=seed)
         except AgentError as e:
             self.failures.append(e)
+            self.failed.add(ballot)
             turn = self._turn(ballot, messages, Reply(text="", finish_reason=None, seed=seed), str(e))
         else:
             turn = self._turn(ballot, messages, reply)
@@ -118,16 +126,11 @@ class Sitting:
         if votes:
             self.turns[turn.id] = turn
         self.ledger.enter(turn)
-        n_done = self.ledger.calls + self.ledger.failed
-        report(
-            Progress(
-                self.assignment.cycle_id, self.assignment.stage, n_done, max(n_done, self.n_expected), "votes"
-            )
-        )
+        self._report()
         return votes
 
     def _report(self) -> None:
-        n_done, stage = self.ledger.calls + self.ledger.failed, self.assignment.stage
+        n_done, stage = self.ledger.n_entered, self.assignment.stage
         n_expected = max(n_done, self.n_expected)
         report(Progress(self.assignment.cycle_id, stage, n_done, n_expected, "votes"))
 

@@ -95,7 +95,7 @@ class Judge:
         return f"I am {self.name}.\nVerdict: {verdict}"
 
 
-def sitting(judges, results, saved, *, concurrency=8, prices=None, seed=3):
+def sitting(judges, results, saved, *, concurrency=8, prices=None, max_tokens=None, seed=3):
     """Return the reviews of the results; `saved` holds (votes, turn) of earlier runs and of this one."""
     numbers = {int(re.match(r"g(\d+)", row.id)[1]) for row in results if row.role is Role.EXECUTOR}
     votes = {vote.id: vote for said, _ in saved for vote in said}
@@ -107,7 +107,7 @@ def sitting(judges, results, saved, *, concurrency=8, prices=None, seed=3):
         save=lambda said, turn: saved.append((said, turn)),
         votes=votes,
         turns={turn.id: turn for _, turn in saved},
-        ledger=Ledger(prices),
+        ledger=Ledger(prices, max_tokens),
     )
 
 

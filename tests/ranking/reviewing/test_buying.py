@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import pytest
 from camelx.config import BudgetConfig, PriceConfig, ReliablePeerRankConfig
 from camelx.ranking import Ledger, rank_votes
 from camelx.ranking.reviewing.buying import buying_curve, buying_order
-from camelx.ranking.reviewing.spending import Purse
+from camelx.ranking.reviewing.spending import Cost, Purse
 from camelx.ranking.votes import VOTE_COLUMNS
-from camelx.schemas import Interaction, Role, Stage
+from camelx.schemas import Interaction, Message, Role, Stage
 
 REAL = Path(os.environ.get("CAMELX_REAL_DATA", Path(__file__).parents[4] / "shared/data")) / "prd_vicuna80"
 
@@ -109,7 +110,7 @@ def test_a_ledger_adds_up_calls_tokens_and_money_by_price():
     for entry in (turn(), turn("sue"), turn(error="500")):
         ledger.enter(entry)
     spent = ledger.spent(10)
-    assert (spent.calls, spent.tokens, spent.all_calls, spent.saved) == (2, 300, 10, 8)
+    assert (spent.calls, spent.tokens, spent.all_calls) == (2, 300, 10)
     assert spent.money == pytest.approx((100 * 2 + 50 * 10) / 1e6)
     assert ledger.failed == 1
 
@@ -123,8 +124,45 @@ def test_prices_are_relative_and_nobody_is_free():
     assert ledger.relative_prices(["dear", "cheap"]) == [1.0, 1.0]
 
 
-def test_before_the_first_answer_one_call_at_a_time_is_let_through_where_its_price_counts():
-    assert not Purse(BudgetConfig(tokens=10**6), Ledger()).has_room(1)
-    assert Purse(BudgetConfig(tokens=10**6), Ledger()).has_room(0)
-    assert Purse(BudgetConfig(calls=10), Ledger()).has_room(9)
-    assert not Purse(BudgetConfig(calls=10), Ledger()).has_room(9, n_kept=1)
+def test_a_call_costs_at_most_a_token_for_each_byte_and_the_longest_answer():
+    ledger = Ledger({"rex": PriceConfig(prompt=1.0, completion=2.0)}, {"rex": 500, "sue": 500})
+    asked = [Message(role="user", content="\u00e4" * 100)]
+    most = ledger.most("rex", asked)
+    assert 700 <= most.tokens <= 800
+    assert most.money == pytest.approx((most.tokens + 500) / 1e6)
+    assert ledger.most("sue", asked) == Cost(most.tokens, 0.0)
+    assert ledger.most("with tools", asked) == Cost(math.inf, 0.0)
+
+
+def test_calls_under_way_count_with_the_most_that_they_may_take():
+    purse = Purse(BudgetConfig(tokens=1000), Ledger())
+    assert purse.has_room(Cost(1000))
+    purse.reserve("g", Cost(600))
+    assert purse.has_room(Cost(400))
+    assert not purse.has_room(Cost(401))
+    purse.ledger.enter(turn())
+    purse.release("g", Cost(600))
+    assert purse.has_room(Cost(850))
+    assert not purse.has_room(Cost(850), n_kept=1)
+
+
+def test_a_call_that_nothing_bounds_is_made_alone():
+    purse = Purse(BudgetConfig(tokens=1000), Ledger())
+    assert purse.has_room(Cost(math.inf))
+    purse.reserve("g", Cost(math.inf))
+    assert not purse.has_room(Cost(1))
+    purse.release("g", Cost(math.inf))
+    purse.reserve("g", Cost(1))
+    assert not purse.has_room(Cost(math.inf))
+
+
+def test_calls_under_way_count_as_calls():
+    purse = Purse(BudgetConfig(calls=3, calls_per_goal=2), Ledger())
+    for goal in "gh":
+        purse.reserve(goal, Cost())
+    assert purse.has_calls()
+    assert not purse.has_calls(n_kept=1)
+    assert not purse.is_closed("g")
+    purse.reserve("g", Cost())
+    assert purse.is_closed("g")
+    assert not purse.has_calls()

@@ -15,8 +15,10 @@ from camelx.config import (
     ReliablePeerRankConfig,
 )
 from camelx.errors import AgentError, ConfigError, StorageError
-from camelx.ranking import hold_reviews, rank_votes, vote_frame
-from camelx.schemas import Verdict
+from camelx.ranking import Ballot, hold_reviews, rank_votes, vote_frame
+from camelx.ranking.reviewing.session import _Session
+from camelx.ranking.reviewing.spending import Purse
+from camelx.schemas import Goal, Verdict, Vote
 
 from .panel import Judge, asked, execution, goal, sitting
 
@@ -65,12 +67,20 @@ async def test_every_form_finds_the_order_of_quality(form):
 async def test_a_list_takes_one_call_for_the_votes_on_all_of_its_pairs():
     saved, judge = [], Judge("rex")
     spent = await review([judge], results(1), saved, form="listwise", reviewers_per_pair=1)
-    assert (asked([judge]), spent.calls, spent.all_calls, spent.saved) == (2, 2, 12, 10)
+    assert (asked([judge]), spent.calls, spent.all_calls) == (2, 2, 12)
     (there, first), (back, second) = saved
     assert len(there) == len(back) == 6
     assert {vote.interaction_id for vote in there} == {first.id} != {second.id}
     assert {(v.first_id, v.second_id) for v in there} == {(v.second_id, v.first_id) for v in back}
     assert len({vote.id for vote in there + back}) == 12
+
+
+@pytest.mark.parametrize("form", ["listwise", "rating"])
+async def test_what_lists_save_is_measured_by_the_same_reviews_in_pairs(form):
+    made, options = results(2, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)), {"comparisons_per_goal": 10}
+    in_lists = await review([Judge("rex"), Judge("sue")], made, [], form=form, **options)
+    in_pairs = await review([Judge("rex"), Judge("sue")], made, [], **options)
+    assert in_lists.all_calls == in_pairs.all_calls == in_pairs.calls == 2 * 10 * 2 * 2
 
 
 async def test_an_unreadable_list_is_unreadable_for_each_pair_and_is_not_asked_again():
@@ -156,6 +166,84 @@ async def test_tokens_and_money_are_not_spent_beyond_the_budget(budget, calls):
     )
     assert (spent.calls, spent.tokens) == (calls, 100 * calls)
     assert spent.money == pytest.approx(calls * 100e-6)
+
+
+class Rambling(Judge):
+    """Says little in its first answer, and much from then on; holds as many calls as are under way."""
+
+    now = most = 0
+
+    async def ask(self, messages, *, seed):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        self.tokens = (10, 1000 if self.prompts else 5)
+        try:
+            return await super().ask(messages, seed=seed)
+        finally:
+            self.now -= 1
+
+
+@pytest.mark.parametrize("concurrency", [1, 8, 32])
+@pytest.mark.parametrize("max_tokens", [None, {"rex": 1000}])
+@pytest.mark.parametrize("budget", [{"tokens": 20_000}, {"money": 0.02}])
+async def test_a_cheap_first_answer_does_not_break_the_budget(concurrency, max_tokens, budget):
+    judge = Rambling("rex", delay=0.001)
+    spent = await review(
+        [judge], results(20), [], buying=buying(**budget), concurrency=concurrency,
+        prices={"rex": PriceConfig(prompt=1.0, completion=1.0)}, max_tokens=max_tokens,
+    )  # fmt: skip
+    assert 17_000 < spent.tokens <= 20_000
+    assert (judge.most > 1) == (concurrency > 1 and max_tokens is not None)
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+async def test_a_ballot_without_room_waits_for_the_answers_under_way(concurrency):
+    judges = [Judge("rex", delay=0.001), Judge("mix", sign=-1.0, delay=0.001)]
+    names, made = ("rex", "mix"), results(5)
+    one = sitting(judges, made, [], concurrency=concurrency, max_tokens=dict.fromkeys(names, 1000))
+    ballots = [
+        Ballot(goal(g).id, name, (f"g{g}x", f"g{g}{other}")) for g in range(5) for other in "yzw"
+        for name in names
+    ]  # fmt: skip
+    # Room for three calls at their dearest, and for all of them as they turn out.
+    purse = Purse(BudgetConfig(tokens=4_200), one.ledger)
+    assert 1_200 < one.most(ballots[0], purse).tokens < 1_300
+    votes = await one.collect(ballots, purse)
+    assert len(votes) == 30
+    assert one.ledger.tokens == 3_000
+
+
+async def test_a_ballot_for_which_there_never_is_room_is_left_out():
+    one = sitting([Judge("rex")], results(1), [], max_tokens={"rex": 500})
+    ballots = [Ballot(goal(0).id, "rex", ("g0x", f"g0{other}")) for other in "yzw"]
+    assert await one.collect(ballots, Purse(BudgetConfig(tokens=500), one.ledger)) == []
+    calls = Purse(BudgetConfig(calls=2), one.ledger)
+    assert len(await one.collect(ballots, calls)) == 2
+
+
+async def test_failed_calls_of_earlier_runs_do_not_count():
+    saved, settings = [], RankingConfig(comparisons_per_goal=6, buying=buying(calls=4))
+    await hold_reviews(sitting([Judge("rex", fails=True)], results(2), saved), settings)
+    again = sitting([Judge("rex", fails=True)], results(2), saved)
+    assert (await hold_reviews(again, settings)).calls == 0
+    assert again.ledger.failed == 4
+
+
+def test_votes_keep_round_and_category_while_more_are_bought():
+    import pandas as pd
+
+    one = sitting([Judge("rex")], results(1), [])
+    one.votes = {
+        "v": Vote(id="v", cycle_id="c", goal_id=goal(0).id, judge="rex", first_id="g0x", second_id="g0y",
+                  verdict=Verdict.FIRST)
+    }  # fmt: skip
+    one.goals = {goal(0).id: Goal.new("Goal 0", category="maths")}
+    earlier = vote_frame(one.votes.values(), {}).assign(round=1, category="prose", form="pairwise")
+    settings = RankingConfig()
+    frame = _Session(one, settings, None, pd.concat([earlier, earlier.assign(round=0)]))._frame()
+    assert list(frame["round"]) == [0, 1, 0]
+    assert list(frame["category"]) == ["maths", "prose", "prose"]
+    assert not _Session(one, settings, None, None)._frame()["round"].any()
 
 
 async def test_a_budget_leaves_room_for_the_second_orders():
@@ -320,6 +408,12 @@ def test_lists_are_neither_bought_nor_discussed():
     for name, section in (("buying", BuyingConfig()), ("discussion", DiscussionConfig())):
         with pytest.raises(ValueError, match=f"{name} needs form 'pairwise', got form 'listwise'"):
             RankingConfig(form="listwise", **{name: section})
+
+
+def test_a_discussion_needs_two_who_saw_the_same_pair():
+    with pytest.raises(ValueError, match=r"discussion needs two reviewers.*got reviewers_per_pair 1"):
+        RankingConfig(discussion=DiscussionConfig())
+    assert RankingConfig(discussion=DiscussionConfig(), reviewers_per_pair=2).discussion
 
 
 async def test_judges_that_all_wrote_something_of_every_pair_are_an_error():

@@ -18,7 +18,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forget both."""
+    """Remove the votes that only these columns tell from one on a pair alone; the reviewers' turns stay."""
+    op.execute("DELETE FROM votes WHERE round > 0 OR form <> 'pairwise'")
     with op.batch_alter_table("votes") as votes:
         votes.drop_column("round")
         votes.drop_column("form")
