@@ -216,7 +216,10 @@ class _Sides:
 
     @classmethod
     def of(cls, store: Store, cycle: Cycle, pair: PreferencePair) -> _Sides:
-        rows = {row.id: row for row in store.interactions(cycle.id, goal_id=pair.goal_id)}
+        # People's judgements on an earlier cycle's results make pairs too.
+        texts = store.interactions_by_id([pair.chosen_id, pair.rejected_id])
+        cycle_ids = sorted({cycle.id, *(row.cycle_id for row in texts.values())})
+        rows = {row.id: row for i in cycle_ids for row in store.interactions(i, goal_id=pair.goal_id)}
         return cls(pair, rows)
 
     def side(self, result_id: str) -> Position | None:

@@ -3,7 +3,8 @@
 Every reply of a reviewer is read again by the parser of its form, rankings and comparisons are computed from
 these verdicts, pairs are made from those, and all is compared with what the cycle left: verdicts one by one,
 rows one by one, files byte by byte. With another ranker or threshold the same replies say what would have
-been different. Called by ``camelx replay``.
+been different. Of the policy only the base's tokenizer is needed: pairs that are too long are left out.
+Called by ``camelx replay``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from pydantic import computed_field
 
-from camelx import export, judging, ranking
+from camelx import export, judging, ranking, verdicts
 from camelx.adapters import file_sha256
 from camelx.config import RunConfig, parse_config, settings, with_overrides
 from camelx.cycles import open_store
@@ -121,7 +122,7 @@ class UsedAnnotations(Record):
     is_intact: bool
     """Whether the copies are those that the stages reported."""
     is_known: bool
-    """False: the cycle was ranked before copies were kept, so today's judgements were taken for its pairs."""
+    """False: no copy is there of those that its pairs were made with, so today's were taken for them."""
 
 
 class Replay(Record):
@@ -135,7 +136,7 @@ class Replay(Record):
     comparisons: Rows
     n_pairs: int
     files: tuple[PairsFile, ...]
-    """Empty where the cycle made no pairs to compare with."""
+    """Empty where the cycle has made no pairs to compare with."""
     changes: PairChanges
     out: str | None
     """Folder of the pairs that were made again; None: they were compared and not kept."""
@@ -148,10 +149,16 @@ class Replay(Record):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def identical(self) -> bool:
-        """Whether everything that is stored came out once more."""
+    def differs(self) -> bool:
+        """Whether something that is stored did not come out once more."""
         rows_differ = self.rankings.n_different or self.comparisons.n_different
-        return self.faithful and not rows_differ and all(file.identical for file in self.files)
+        return not self.faithful or bool(rows_differ) or not all(file.identical for file in self.files)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def identical(self) -> bool:
+        """Whether everything came out once more; not so where there are no pairs to compare."""
+        return bool(self.files) and not self.differs
 
 
 def replay_cycle(
@@ -168,18 +175,20 @@ def replay_cycle(
         ConfigError: There is no such cycle.
         OrchestrationError: Its mutual ranking has not completed.
         ConfigError: An override is wrong or can't change anything here.
+        ConfigError: `out` is a cycle's folder.
     """
     overrides = dict(overrides or {})
     with open_store() as store:
         cycle = store.cycle(cycle_id)
+        _check_out(store, out)
         config = _config(cycle, overrides)
-        reports = _completed(cycle, store.stage_reports(cycle_id))
+        reports = _reports(cycle, store.stage_reports(cycle_id))
         read, replies = _read_again(store, cycle)
         table = store.vote_table(cycle_id)
         votes = [read[vote_id] for vote_id in table["vote_id"]]
         table = table.assign(outcome=[_OUTCOMES[vote.verdict] for vote in votes])
         ranked = judging.rank_cycle_again(store, cycle, config, reports[Stage.RANK], table)
-        annotations = _annotations(store, cycle, reports)
+        annotations, are_known = _annotations(store, cycle, reports)
         pairs = judging.pairs_of_cycle(
             store, cycle, config, ranked.rankings, ranked.comparisons, annotations, votes=votes
         ).pairs
@@ -187,12 +196,12 @@ def replay_cycle(
             cycle_id=cycle_id,
             overrides=overrides,
             replies=replies,
-            annotations=_used_annotations(store, cycle, reports),
+            annotations=_used_annotations(store, cycle, reports, annotations, are_known),
             rankings=_compared(store.rankings(cycle_id), ranked.rankings),
             comparisons=_compared(store.comparisons(cycle_id), ranked.comparisons),
             n_pairs=len(pairs),
-            files=_written(pairs, out, cycle, reports),
             changes=_changes(_stored_pairs(cycle), pairs),
+            files=_written(pairs, out, cycle, reports),
             out=str(out) if out else None,
         )
 
@@ -207,15 +216,25 @@ def _config(cycle: Cycle, overrides: Mapping[str, Any]) -> RunConfig:
     return with_overrides(parse_config(cycle.config), overrides)
 
 
-def _completed(cycle: Cycle, reports: Mapping[Stage, StageReport]) -> dict[Stage, StageReport]:
-    """Return the reports of the stages that completed; mutual ranking must be one of them."""
-    completed = {stage: r for stage, r in reports.items() if r.status is CycleStatus.COMPLETED}
-    if Stage.RANK not in completed:
+def _check_out(store: Store, out: Path | None) -> None:
+    """Refuse to write over what a cycle left."""
+    for cycle in store.cycles() if out else ():
+        folder = settings().cycle_dir(cycle.id).resolve()
+        if out and folder in (out.resolve(), *out.resolve().parents):
+            raise ConfigError(
+                f"--out {out} lies in the folder of cycle {cycle.id}, whose own pairs it would replace; name "
+                "a folder outside of it"
+            )
+
+
+def _reports(cycle: Cycle, reports: Mapping[Stage, StageReport]) -> Mapping[Stage, StageReport]:
+    """Return the reports of the stages that ran; mutual ranking must have completed."""
+    if Stage.RANK not in reports or reports[Stage.RANK].status is not CycleStatus.COMPLETED:
         raise OrchestrationError(
             f"cycle {cycle.id} has no rankings to replay: {Stage.RANK} has not completed; "
             f"run `camelx cycle --cycle {cycle.id}`"
         )
-    return completed
+    return reports
 
 
 def _read_again(store: Store, cycle: Cycle) -> tuple[dict[str, Vote], Replies]:
@@ -261,19 +280,31 @@ def _votes_in(reply: str, votes: Sequence[Vote]) -> list[Vote]:
     ]
 
 
-def _annotations(store: Store, cycle: Cycle, reports: Mapping[Stage, StageReport]) -> list[Annotation]:
-    """Return the judgements that the pairs were made with, or today's where no copy of those was kept."""
+def _annotations(
+    store: Store, cycle: Cycle, reports: Mapping[Stage, StageReport]
+) -> tuple[list[Annotation], bool]:
+    """Return the judgements that the pairs were made with, or today's and False where no copy was kept."""
     exported = reports.get(Stage.EXPORT)
-    if exported is not None and "annotations" in exported.details:
-        return store.used_annotations(cycle.id, Stage.EXPORT)
-    return judging.annotations_to_learn(store, cycle)
+    # A stage keeps its copy first; one that completed without naming it is older than the copies.
+    if exported and (exported.status is not CycleStatus.COMPLETED or "annotations" in exported.details):
+        return store.used_annotations(cycle.id, Stage.EXPORT), True
+    return verdicts.annotations_to_learn(store, cycle), False
 
 
-def _used_annotations(store: Store, cycle: Cycle, reports: Mapping[Stage, StageReport]) -> UsedAnnotations:
-    """Return what became of the judgements that the stages used."""
-    stages = [stage for stage in (Stage.RANK, Stage.EXPORT) if stage in reports]
-    copies = {stage: store.used_annotations(cycle.id, stage) for stage in stages}
-    reported = {stage: reports[stage].details.get("annotations", {}).get("sha256") for stage in stages}
+def _used_annotations(
+    store: Store,
+    cycle: Cycle,
+    reports: Mapping[Stage, StageReport],
+    of_pairs: Sequence[Annotation],
+    are_known: bool,
+) -> UsedAnnotations:
+    """Return what became of the judgements that the stages used, or that stand for them."""
+    copies = {Stage.RANK: store.used_annotations(cycle.id, Stage.RANK), Stage.EXPORT: of_pairs}
+    reported = {
+        stage: reports[stage].details.get("annotations", {}).get("sha256")
+        for stage in copies
+        if stage in reports
+    }
     used = {(a.id, a) for annotations in copies.values() for a in annotations}
     now = {a.id: a for a in store.annotations({a.goal_id for _, a in used} | set(cycle.goal_ids))}
     ids = {i for i, _ in used}
@@ -281,11 +312,11 @@ def _used_annotations(store: Store, cycle: Cycle, reports: Mapping[Stage, StageR
         n_used=len(ids),
         n_taken_back=len(ids - set(now)),
         n_changed=len({i for i, a in used if i in now and now[i] != a}),
-        n_new=len({a.id for a in judging.annotations_to_learn(store, cycle)} - ids),
+        n_new=len({a.id for a in verdicts.annotations_to_learn(store, cycle)} - ids),
         is_intact=all(
-            reported[stage] in (None, judging.annotations_sha256(copies[stage])) for stage in stages
+            sha256 in (None, verdicts.annotations_sha256(copies[stage])) for stage, sha256 in reported.items()
         ),
-        is_known=all(reported.values()),
+        is_known=are_known,
     )
 
 
@@ -312,22 +343,25 @@ def _value(row: Ranking | Comparison) -> float:
 def _written(
     pairs: Sequence[PreferencePair], out: Path | None, cycle: Cycle, reports: Mapping[Stage, StageReport]
 ) -> tuple[PairsFile, ...]:
-    """Write the pairs, to `out` or to a folder that is gone afterwards; return them beside the cycle's."""
+    """Write the pairs, to `out` or to a folder that is gone afterwards; return them beside the cycle's.
+
+    Files that a stage left which was stopped afterwards, by a limit on its reviewers, are compared too.
+    """
+    exported = reports.get(Stage.EXPORT)
     with TemporaryDirectory() as passing:
         files = export.write_pairs(pairs, out or Path(passing))
-        if Stage.EXPORT not in reports:
-            return ()
-        reported = reports[Stage.EXPORT].details
-        return tuple(
+        compared = tuple(
             PairsFile(
                 path=str(stored),
                 sha256=file_sha256(new),
                 stored_sha256=file_sha256(stored) if stored.is_file() else None,
-                reported_sha256=reported.get(sha256),
+                reported_sha256=exported.details.get(sha256) if exported else None,
             )
-            for new, sha256 in ((files.parquet, "parquet_sha256"), (files.jsonl, "sha256"))
+            for new, sha256 in ((files.parquet, "parquet_sha256"), (files.jsonl, "jsonl_sha256"))
             for stored in [settings().cycle_dir(cycle.id) / new.name]
         )
+    is_whole = exported is not None and exported.status is CycleStatus.COMPLETED
+    return compared if is_whole or (exported and any(file.stored_sha256 for file in compared)) else ()
 
 
 def _stored_pairs(cycle: Cycle) -> list[PreferencePair]:

@@ -16,14 +16,7 @@ from camelx.config import (
     RunConfig,
     ScriptedBackendConfig,
 )
-from camelx.judging import (
-    annotations_to_learn,
-    annotations_used,
-    pairs_of_cycle,
-    panel_details,
-    people_of,
-    rank_cycle,
-)
+from camelx.judging import pairs_of_cycle, panel_details, rank_cycle
 from camelx.schemas import (
     Annotation,
     Cycle,
@@ -39,6 +32,7 @@ from camelx.schemas import (
     utc_now,
 )
 from camelx.storage import Store
+from camelx.verdicts import annotations_to_learn, annotations_used, people_of
 
 GOALS = [Goal.new(f"goal {i}", category="sums") for i in range(30)]
 WRONG, RIGHT = ("charmed", "dazzled"), "sober"
@@ -91,13 +85,16 @@ def votes_on(cycle_id: str, better: Interaction, worse: Interaction) -> Iterator
             )
 
 
-def play(store: Store, number: int, goals: Sequence[Goal], **sections: object) -> Cycle:
+def play(
+    store: Store, number: int, goals: Sequence[Goal], parent_version: int | None = None, **sections: object
+) -> Cycle:
     """Store a cycle in which "able" beats "idle" on every goal, and two of three judges deny it."""
     cycle = Cycle(
         id=f"c{number}",
         number=number,
         config=RELIABLE.model_dump(mode="json") | sections,
         trace_id="t",
+        parent_version=parent_version,
         goal_ids=tuple(goal.id for goal in goals),
     )
     store.add_cycle(cycle)
@@ -206,19 +203,24 @@ def test_a_ranking_is_repeated_as_of_its_moment(store: Store) -> None:
     assert annotations_used(now.people.annotations, utc_now())["sha256"] != used["sha256"]
 
 
-def test_people_who_disagree_or_find_both_bad_anchor_no_winner(store: Store) -> None:
-    cycle = play(store, 1, GOALS[:3])
+def test_people_who_disagree_or_find_both_bad_anchor_nothing_and_a_tie_is_one(store: Store) -> None:
+    cycle = play(store, 1, GOALS[:5])
     store.save_annotations(
         [
             label("c1", GOALS[0], Verdict.FIRST),
             label("c1", GOALS[0], Verdict.SECOND, who="bob"),
             label("c1", GOALS[1], "both_bad"),
             label("c1", GOALS[2], Verdict.SECOND),
+            label("c1", GOALS[3], Verdict.TIE),
+            label("c1", GOALS[4], Verdict.TIE),
+            label("c1", GOALS[4], Verdict.FIRST, who="bob"),
         ]
     )
-    anchors = people_of(store, cycle, {RIGHT}).anchors.set_index("goal_id")
-    assert anchors.loc[GOALS[0].id, "outcome"] == 0.0
-    assert anchors.loc[GOALS[1].id, "outcome"] == 0.0
+    people = people_of(store, cycle, {RIGHT})
+    anchors = people.anchors.set_index("goal_id")
+    assert set(anchors.index) == {GOALS[2].id, GOALS[3].id}
+    assert {a.goal_id for a in people.annotations} == set(anchors.index)
+    assert anchors.loc[GOALS[3].id, "outcome"] == 0.0
     row = anchors.loc[GOALS[2].id]
     idle_first = row["first_id"] == result("c1", GOALS[2], "idle").id
     assert row["outcome"] == (1.0 if idle_first else -1.0)
@@ -269,26 +271,46 @@ def test_a_verdict_that_came_after_its_cycle_makes_a_pair_of_the_next_one(store:
     assert {pair.chosen_id, pair.rejected_id, late.id} <= store.provenance_ids("c2")
 
 
+def register(store: Store, cycle: Cycle, version: int) -> None:
+    store.save_stage_report(
+        StageReport(
+            cycle_id=cycle.id,
+            stage=Stage.REGISTER,
+            status=CycleStatus.COMPLETED,
+            details={"name": RELIABLE.policy.name, "version": version, "promoted": True},
+        )
+    )
+
+
 @pytest.mark.parametrize("is_promoted", [True, False])
 def test_a_verdict_is_learned_anew_until_a_version_that_learned_it_is_promoted(
     store: Store, is_promoted: bool
 ) -> None:
-    play(store, 1, GOALS[:2])
+    first = play(store, 1, GOALS[:2])
     said = label("c1", GOALS[0])
     store.save_annotations([said])
     store.use_annotations("c1", Stage.EXPORT, [said])
-    report = StageReport(
-        cycle_id="c1",
-        stage=Stage.REGISTER,
-        status=CycleStatus.COMPLETED,
-        details={"promoted": is_promoted},
-    )
-    store.save_stage_report(report)
-    second = play(store, 2, GOALS[2:4])
+    register(store, first, 1)
+    second = play(store, 2, GOALS[2:4], parent_version=1 if is_promoted else None)
     assert annotations_to_learn(store, second) == ([] if is_promoted else [said])
     changed = said.model_copy(update={"verdict": Verdict.SECOND})
     store.save_annotations([changed])
     assert annotations_to_learn(store, second) == [changed]
+
+
+def test_a_verdict_is_learned_again_after_the_version_that_learned_it_was_rolled_back(store: Store) -> None:
+    early, late = label("c1", GOALS[0]), label("c1", GOALS[1])
+    cycles = [play(store, 1, GOALS[:2]), play(store, 2, GOALS[2:4], parent_version=1)]
+    store.save_annotations([early, late])
+    for number, (cycle, used) in enumerate(zip(cycles, ([early], [late]), strict=True), 1):
+        store.use_annotations(cycle.id, Stage.EXPORT, used)
+        register(store, cycle, number)
+    going_on = play(store, 3, GOALS[4:6], parent_version=2)
+    assert annotations_to_learn(store, going_on) == [], "both are in version 2, one by the version before it"
+    rolled_back = play(store, 4, GOALS[6:8], parent_version=1)
+    assert annotations_to_learn(store, rolled_back) == [late]
+    anew = play(store, 5, GOALS[8:10])
+    assert set(annotations_to_learn(store, anew)) == {early, late}
 
 
 def test_verdicts_on_another_policys_results_are_not_learned(store: Store) -> None:

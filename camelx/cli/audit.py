@@ -1,11 +1,13 @@
 """`camelx replay` and `camelx explain`: what the judgements of a cycle rest on, without asking a model.
 
 Texts that models and people wrote are shown with `visible` and as `Text`: they can neither steer the terminal
-nor pass for a line of this page, each of theirs stands behind a bar.
+nor pass for a line of this page. Each of theirs stands behind a bar, and on a terminal no line is left to be
+wrapped, as its rest would begin where the page's own lines do.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +28,9 @@ DIFFERENT = 10
 _N_SHOWN = 10
 _TEXT_CHARS = 4_000
 _REPLY_CHARS = 600
+_BAR = "  │ "
+_INDENT = "      "
+_LEAST_PIECE = 8
 
 Line = tuple[str, str]
 """A style of rich, and what to write in it."""
@@ -44,8 +49,8 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Folder to write the pairs to.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Read every stored reply again and recompute rankings and pairs, without a model. Exit code 10 where
-    what comes out is not what is stored."""
+    """Read every stored reply again and recompute rankings and pairs, without a model; only the tokenizer of
+    the policy's base must be there. Exit code 10 where what comes out is not what is stored."""
     from camelx.replaying import replay_cycle
 
     found = replay_cycle(cycle_id, overrides=parsed_overrides(set_), out=out)
@@ -53,7 +58,7 @@ def replay(
         print_json(found.model_dump(mode="json"))
     else:
         _print(_replay_lines(found))
-    if not (found.faithful if found.overrides else found.identical):
+    if not found.faithful if found.overrides else found.differs:
         say(f"the replay of cycle {found.cycle_id} is not what is stored")
         raise typer.Exit(DIFFERENT)
 
@@ -80,7 +85,26 @@ def _print(lines: Iterator[Line]) -> None:
 
     console = page_console()
     for style, line in lines:
-        console.print(Text(visible(line).expandtabs(4), style=style), soft_wrap=True)
+        shown = visible(line).expandtabs(4)
+        for piece in _folded(shown, console.width) if console.is_terminal else [shown]:
+            console.print(Text(piece, style=style), soft_wrap=True)
+
+
+def _folded(line: str, width: int) -> Iterator[str]:
+    """Return the line in pieces of so many columns at most, all but the first behind its bar or indented."""
+    more = _BAR if line.startswith(_BAR) else _INDENT
+    piece, used = "", 0
+    for c in line:
+        if used + _columns(c) > max(width, _columns(more) + _LEAST_PIECE):
+            yield piece
+            piece, used = more, _columns(more)
+        piece, used = piece + c, used + _columns(c)
+    yield piece
+
+
+def _columns(text: str) -> int:
+    """Return the most columns that a terminal shows a text in; marks that take none count too."""
+    return sum(2 if unicodedata.east_asian_width(c) in "FWA" else 1 for c in text)
 
 
 def _replay_lines(r: Replay) -> Iterator[Line]:
@@ -88,11 +112,13 @@ def _replay_lines(r: Replay) -> Iterator[Line]:
     yield "bold", f"Replay of cycle {r.cycle_id}{made}"
     yield "", _said_of_replies(r)
     for m in r.replies.misread[:_N_SHOWN]:
-        said = m.read or f"nothing that can be read ({m.why})"
+        said = m.read or "nothing that can be read"
         yield (
             "red",
             f"  vote {m.vote_id} of {m.judge}: stored {m.stored or 'unreadable'}, its reply says {said}",
         )
+        if m.why:
+            yield from _quoted(m.why, _REPLY_CHARS, "--json has it whole")
     yield "", _said_of_people(r)
     yield "", _said_of_rows("rankings", r.rankings)
     yield "", _said_of_rows("comparisons", r.comparisons)
@@ -113,7 +139,8 @@ def _said_of_people(r: Replay) -> str:
     if not people.n_used + people.n_new:
         return f"{'people':<13}nobody judged these results"
     if not people.is_known:
-        said = f"{'people':<13}no copy of the judgements was kept when this was made: today's are used"
+        said = f"{'people':<13}{people.n_used:,} judgements are used, for the pairs today's"
+        said += ": there is no copy of those they were made with"
     elif not people.is_intact:
         said += "; the copies kept are NOT those that the stages reported"
     changes = (
@@ -148,7 +175,8 @@ def _pair_lines(r: Replay) -> Iterator[Line]:
     if r.out:
         yield "", f"written to {r.out}"
     if not r.overrides:
-        yield "bold", "identical" if r.identical else "DIFFERENT"
+        same = "identical" if r.identical else "as stored, but the cycle has no pairs to compare with"
+        yield "bold", "DIFFERENT" if r.differs else same
 
 
 def _explanation_lines(e: Explanation) -> Iterator[Line]:
@@ -209,11 +237,13 @@ def _vote_lines(vote: ExplainedVote, pair_id: str) -> Iterator[Line]:
             (vote.second_letter, vote.second_side, vote.second_author, vote.second_id),
         )
     )
-    said = f"unreadable ({vote.error})" if vote.verdict is None else f"{vote.verdict}"
+    said = "unreadable" if vote.verdict is None else f"{vote.verdict}"
     said += f", for {vote.favours}" if vote.favours in ("chosen", "rejected") else ""
     counted = "" if vote.is_counted else "; NOT counted"
     yield "bold", f"{vote.judge}: {said}; weight {weight}{counted}"
     yield "", f"  vote {vote.vote_id}, {vote.form}, round {vote.round}; shown {shown}"
+    if vote.error:
+        yield from _quoted(vote.error, _REPLY_CHARS, "--json has it whole")
     if vote.reply is None:
         yield "dim", "  imported: there is no prompt and no reply"
         return
@@ -251,4 +281,4 @@ def _quoted(text: str, most: int, rest: str) -> Iterator[Line]:
         cut = f"[{len(text) - 2 * half:,} of {len(text):,} characters are not shown; {rest}]"
         lines = [*text[:half].split("\n"), cut, *text[-half:].split("\n")]
     for line in lines:
-        yield "", f"  │ {line}"
+        yield "", f"{_BAR}{line}"

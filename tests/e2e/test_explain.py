@@ -63,6 +63,21 @@ def test_a_proposals_pair_is_explained_by_the_votes_on_its_executions(root: Path
     assert pair.chosen_id not in {vote.first_id for vote in counted}
 
 
+def test_a_pair_of_an_earlier_cycles_results_is_explained(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    first = ranked_cycle(counted_config, Stage.GENERATE, Stage.RANK, Stage.EXPORT)
+    (better, worse) = siblings(first)[0]
+    (said,) = judge([(worse, better)])
+    second = ranked_cycle(counted_config, Stage.GENERATE, Stage.RANK, Stage.EXPORT)
+    pair = next(p for p in pairs_of(root, second) if {p.chosen_id, p.rejected_id} == {better, worse})
+    found = explain_pair(pair.id, cycle_id=second)
+    assert (found.chosen.interaction_id, found.chosen.text) == (better, pair.chosen)
+    assert (found.chosen.score, found.probability, found.votes) == (None, None, ())
+    assert [(a.annotation.id, a.favours, a.state) for a in found.annotations] == [(said.id, "chosen", "used")]
+    assert "rests on people alone" in camelx("explain", pair.id, "--cycle", second).stdout
+
+
 def test_a_pair_names_the_adapters_that_were_trained_on_it(root: Path, exported: str) -> None:
     from camelx.schemas import Cycle, CycleStatus, StageReport
 
@@ -126,6 +141,27 @@ def test_hostile_texts_can_neither_steer_the_terminal_nor_pass_for_the_page(
     headings = [line for line in page.splitlines() if line.startswith("Votes (")]
     assert len(headings) == 1, "a text that looks like a heading stands behind a bar"
     assert json.loads(camelx("explain", pair.id, "--json").stdout)["goal"]["text"] == _HOSTILE
+
+
+@pytest.mark.parametrize("letter", ["a", "語", "e\u0301"])
+def test_on_a_terminal_no_line_is_left_to_be_wrapped(
+    root: Path, exported: str, monkeypatch: pytest.MonkeyPatch, letter: str
+) -> None:
+    from rich.cells import cell_len
+
+    pair = pairs_of(root, exported)[0]
+    vote = explain_pair(pair.id).votes[0]
+    forged = letter * 40 + "Votes (99 counted)" * 9
+    change(root, "update interactions set completion = ? where id = ?", forged, vote.interaction_id)
+    change(root, "update votes set verdict = null, error = ? where id = ?", forged, vote.vote_id)
+    judge([(pair.chosen_id, pair.rejected_id)], who=forged)
+    for name, value in {"FORCE_COLOR": "1", "TERM": "dumb", "COLUMNS": "40", "LINES": "25"}.items():
+        monkeypatch.setenv(name, value)
+    page = camelx("explain", pair.id).stdout.splitlines()
+    assert max(map(cell_len, page)) <= 40
+    forgeries = [line for line in page if "99 counted" in line]
+    assert len(forgeries) > 9
+    assert all(line.startswith(("  │ ", "      ")) for line in forgeries)
 
 
 def test_a_long_reply_is_cut_and_says_where_the_whole_is(root: Path, exported: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cycle_page import page_of
 
 from camelx import ranking, stages
 from camelx.cycles import open_cycle, open_store
@@ -109,7 +110,7 @@ def test_a_replay_takes_the_judgements_that_were_used_whatever_people_did_since(
     following = ranked_cycle(counted_config, Stage.GENERATE, Stage.RANK)
     with open_store() as store:
         ranked = store.stage_reports(following)[Stage.RANK].details
-    assert ranked["panel"]["verified"] is True
+    assert ranked["panel"]["verified"] is False, "three labels are too few"
     assert ranked["panel"]["n_labelled"] == 3
     assert ranked["annotations"]["n"] == 3
     stages.export_preference_pairs(following)
@@ -248,10 +249,53 @@ def test_reviewers_who_collapsed_stop_the_cycle_with_a_report(
     assert set(raised.value.failed_rules) == {"max_flip_rate", "max_same_answer"}
     assert raised.value.report_path == root / "data" / cycle_id / "panel.html"
     assert "proposer-1" in raised.value.report_path.read_text()
-    assert "panel.html" in cycle_summary(cycle_id).markdown()
+    assert "panel.html" in page_of(cycle_summary(cycle_id))
     found = replay_cycle(cycle_id)
-    assert found.identical, "its rankings are there, its pairs were never handed on"
-    assert found.files == ()
+    assert found.identical, "its pairs are there, though they were never handed on"
+    assert [Path(file.path).name for file in found.files] == ["pairs.parquet", "pairs.jsonl"]
+
+
+def test_a_cycle_stopped_by_a_limit_is_replayed_with_the_judgements_that_it_used(
+    root: Path, counted: CountingServer, counted_config: Path
+) -> None:
+    counted.always = "Verdict: A"
+    cycle_id = open_cycle(str(counted_config), overrides={"ranking.limits.min_votes": 5})
+    stages.generate_interactions(cycle_id)
+    stages.mutual_rank(cycle_id)
+    used, later = siblings(cycle_id)[:2]
+    judge([used])
+    unmade = replay_cycle(cycle_id)
+    assert (unmade.identical, unmade.differs, unmade.files) == (False, False, ())
+    assert (unmade.annotations.is_known, unmade.annotations.n_used, unmade.annotations.n_new) == (False, 1, 0)
+    shown = camelx("replay", cycle_id)
+    assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (
+        0, "as stored, but the cycle has no pairs to compare with",
+    )  # fmt: skip
+    assert "1 judgements are used, for the pairs today's" in shown.stdout
+
+    with pytest.raises(DataValidationError):
+        stages.export_preference_pairs(cycle_id)
+    judge([used], verdict=Verdict.FIRST)
+    judge([later])
+    found = replay_cycle(cycle_id)
+    assert found.identical
+    people = found.annotations
+    assert (people.is_known, people.n_used, people.n_changed, people.n_new) == (True, 1, 1, 1)
+    (root / "data" / cycle_id / "pairs.jsonl").write_text("{}\n")
+    assert camelx("replay", cycle_id).exit_code == 10
+
+
+def test_a_replay_writes_into_no_cycles_folder_and_compares_with_what_was_there(
+    root: Path, exported: str
+) -> None:
+    folder = root / "data" / exported
+    before = (folder / "pairs.parquet").read_bytes()
+    (root / "link").symlink_to(folder)
+    for out in (folder, folder / "other", root / "link"):
+        with pytest.raises(ConfigError, match=f"lies in the folder of cycle {exported}"):
+            replay_cycle(exported, overrides={"export.min_weight": 0.99}, out=out)
+    assert (folder / "pairs.parquet").read_bytes() == before
+    assert replay_cycle(exported, out=root / "other").identical
 
 
 def test_a_cycle_without_rankings_can_not_be_replayed(
