@@ -12,7 +12,7 @@ import typer
 
 from camelx.cli.bench_tables import print_ranking_figures
 from camelx.cli.cycle import Json
-from camelx.cli.output import print_json, print_line
+from camelx.cli.output import print_json, print_line, visible
 
 DRAWS, SEEDS = 20, 5
 """So many that all of the known data take about two minutes on one core."""
@@ -59,7 +59,7 @@ def ranking(
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
     sys.stderr.flush()
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from camelx.cli.output import print_line, print_table
+from camelx.cli.output import print_line, print_table, visible
 
 Figures = Mapping[str, Mapping[str, Any]]
 
@@ -40,7 +40,7 @@ def print_ranking_figures(figures: Mapping[str, Figures]) -> None:
 
 def _print_rounds(name: str, table: Figures) -> None:
     n = next(iter(table.values()))["n"]
-    print_line(f"{name}: {n:,} ordered pairs against people, three classes")
+    print_line(f"{visible(name)}: {n:,} ordered pairs against people, three classes")
     kinds: tuple[Callable[[str], bool], ...] = (
         lambda ranker: not ranker.startswith(("floor:", "judge:")),
         lambda ranker: ranker.startswith("floor:"),
@@ -67,11 +67,17 @@ def _row(ranker: str, figures: Mapping[str, Any]) -> list[str]:
     first, *others = (_figure(figures, name) for name in _SHOWN)
     label = f"{ranker} ({figures['judge']})" if "judge" in figures else ranker
     error = figures.get("ece", figures.get("ece_pair"))
-    return [label, first, f"{figures['kappa']:.3f}", *others, "" if error is None else f"{error:.3f}"]
+    return [
+        visible(label),
+        first,
+        f"{figures['kappa']:.3f}",
+        *others,
+        "" if error is None else f"{error:.3f}",
+    ]
 
 
 def _print_verdicts(name: str, parts: Mapping[str, Figures]) -> None:
-    print_line(f"{name}: accuracy against the label, a tie counting half")
+    print_line(f"{visible(name)}: accuracy against the label, a tie counting half")
     columns = [column for column in _RANKERS if any(column in table for table in parts.values())]
     heads = [column.replace("reliable_peer_rank:20", "with 20").replace("20_", "20 ") for column in columns]
     print_table(
@@ -83,14 +89,13 @@ def _print_verdicts(name: str, parts: Mapping[str, Figures]) -> None:
 
 def _part_row(part: str, table: Figures, columns: list[str]) -> list[str]:
     best = table["floor:best_single_judge"]
-    conflicts = table["reliable_peer_rank"]["conflicts"]
     return [
-        part,
+        visible(part),
         str(table["majority"]["n"]),
         *(_figure(table.get(column, {}), "accuracy") for column in columns),
-        f"{best['accuracy']:.3f} {best['judge']}",
+        f"{best['accuracy']:.3f} {visible(best['judge'])}",
         _figure(table.get("floor:longer_answer", {}), "accuracy"),
-        ", ".join(sentence.split(" ", 1)[0] for sentence in conflicts),
+        ", ".join(map(visible, table["reliable_peer_rank"]["in_conflict"])),
     ]
 
 

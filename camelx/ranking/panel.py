@@ -16,9 +16,12 @@ class Panel:
     """How far the reviewers together may be trusted. Rankers that take no labels leave the frames empty."""
 
     is_verified: bool = False
-    """Whether human labels stand behind the weights. False: agreement was taken for quality."""
+    """Whether human labels stand behind the weights. False: agreement was taken for quality. A handful of
+    labels does not verify: they are counted and compared (`agreement`, `held_out`), but change nothing."""
     conflicts: tuple[str, ...] = ()
     """Sentences that name reviewers whose steady opinion is not that of the others."""
+    in_conflict: tuple[str, ...] = ()
+    """Their names, in the same order."""
     agreement: pd.DataFrame = field(default_factory=lambda: _empty("agreement", "low", "high", "n"))
     """Rows "before" and "after": share of the human labels that the panel meets, a tie half met, with its
     95 % interval, and the number of labelled pairs. "after": by weights from other goals' labels."""

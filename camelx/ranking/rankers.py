@@ -69,7 +69,9 @@ def rank_votes(
     table = tabulate_votes(votes, drop_own=drop_own)
     strengths = estimate_strengths(table, config, anchors)
     judges = judge_frame(table, strengths.judge_weight)
-    panel = replace(strengths.panel or Panel(), conflicts=conflicts(judges))
+    at_odds = conflicts(judges)
+    panel = strengths.panel or Panel()
+    panel = replace(panel, conflicts=tuple(at_odds.values()), in_conflict=tuple(at_odds))
     if strengths.learned is not None:
         judges = judges.join(strengths.learned.iloc[table.judges].reset_index(drop=True))
     return RankedVotes(_items(table, strengths), _pairs(table, strengths), judges, panel)

@@ -78,21 +78,21 @@ def judge_frame(table: VoteTable, weights: Floats | None) -> pd.DataFrame:
     return frame.iloc[table.judges].reset_index(drop=True)
 
 
-def conflicts(judges: pd.DataFrame) -> tuple[str, ...]:
-    """Return why the consensus of this panel may not be trusted, in words; nothing here needs labels.
+def conflicts(judges: pd.DataFrame) -> dict[str, str]:
+    """Return, by judge, why the consensus of this panel may not be trusted; nothing here needs labels.
 
     A reviewer who says the same in both orders has an opinion. If that is not the others' opinion, one side
     is wrong, and votes alone can't tell which.
     """
-    found = []
+    found = {}
     columns = (judges[name].to_numpy() for name in _CONFLICT_COLUMNS)
     for judge, own, own_stderr, shared, shared_stderr in zip(*columns, strict=True):
         if own - _Z * own_stderr > _STEADY and shared + _Z * shared_stderr < _ALONE * own:
-            found.append(
+            found[str(judge)] = (
                 f"{judge} repeats its verdicts under swap (kappa {own:.2f}) but agrees with the others only "
                 f"at kappa {shared:.2f}: either it or the rest of the panel is wrong"
             )
-    return tuple(found)
+    return found
 
 
 def share(part: Floats | Codes, whole: Floats | Codes) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ranking.benchmark.sets import two_rounds, two_verdicts, write_lines
+from ranking.benchmark.sets import two_rounds, two_verdicts, verdict, write_lines
 from typer.testing import CliRunner
 
 from camelx.cli.app import app
@@ -48,6 +48,32 @@ def test_json_stands_alone_on_stdout_and_progress_on_stderr(folder):
 
 def test_one_data_set_can_be_chosen(folder):
     assert list(json.loads(bench("--data", folder, "--only", "bars/*", "--json").stdout)) == ["bars/p/s"]
+
+
+def test_names_from_the_files_can_not_steer_the_terminal(folder):
+    """The one judge that is at odds with all others has a space and an escape in its name."""
+    rows = []
+    for item in range(60):
+        label = 1 + item % 2
+        wrong = str(label if item % 10 == 0 else 3 - label)
+        rows += [verdict(item, judge, label, wrong, wrong) for judge in ("w1", "w2", "w3")]
+        rows.append(verdict(item, "my \x1b[31mjudge", label, str(label), str(label)))
+    for row in rows:
+        row["set"] = "s\x1b[2J"
+    write_lines(folder / "bars" / "verdicts.jsonl", rows)
+    rounds = two_rounds()
+    for goal in rounds:
+        for vote in goal["votes"]:
+            vote["judge"] = "\x1b]0;title\x07" + vote["judge"]
+    (folder / "talks").rename(folder / "tal\x1b[31mks")
+    write_lines(folder / "tal\x1b[31mks" / "rounds.jsonl", rounds)
+    done = bench("--data", folder, "--draws", "0")
+    assert done.exit_code == 0
+    assert "\x1b" not in done.output
+    assert "\x07" not in done.output
+    assert "tal\\u{1b}[31mks: 4 ordered pairs" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.startswith("p/s"))
+    assert row.rstrip().endswith("my \\u{1b}[31mjudge")
 
 
 def test_a_wrong_file_is_named_without_a_traceback(folder):

@@ -18,7 +18,7 @@ they have no kappa. Where they are defined, each figure with `_low` and `_high` 
     subtasks                     accuracy for each pair of models
     agreement_with_pooled        share of the pairs with the verdict of the plain pooled votes
     against                      accuracy minus that of plain pooled votes and of each floor, same pairs
-    is_verified, conflicts       what the ranker says of its panel
+    is_verified, conflicts       what the ranker says of its panel; in_conflict names the judges
     buying_curve                 accuracy by share of votes, bought where they tell most and in random order
 """
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from camelx.ranking.panel import Panel
 from camelx.ranking.rankers import RankedVotes
 from camelx.ranking.votes import Flags, Floats
 
@@ -49,6 +50,15 @@ def forecast(ranked: RankedVotes, truth: pd.DataFrame) -> Forecast:
     score = ranked.items.set_index("item_id")["score"]
     ahead = [score.reindex(truth[side]).fillna(0.0).to_numpy(float) for side in ("first_id", "second_id")]
     return _likeliest(ranked.pairs, truth, ahead[0] - ahead[1])
+
+
+def panel_figures(panel: Panel) -> dict[str, Any]:
+    """Return what the ranker says of its panel."""
+    return {
+        "is_verified": panel.is_verified,
+        "conflicts": list(panel.conflicts),
+        "in_conflict": list(panel.in_conflict),
+    }
 
 
 def held_out_forecast(held_out: pd.DataFrame, truth: pd.DataFrame) -> Forecast:

@@ -17,7 +17,7 @@ from camelx.config import (
 )
 from camelx.errors import ConfigError
 from camelx.ranking.benchmark import floors
-from camelx.ranking.benchmark.forecasts import Forecast, aligned, forecast, held_out_forecast
+from camelx.ranking.benchmark.forecasts import Forecast, aligned, forecast, held_out_forecast, panel_figures
 from camelx.ranking.benchmark.intervals import (
     agreement,
     calibration_error,
@@ -53,7 +53,7 @@ def measure_rounds(rounds: Rounds, say: Say) -> Figures:
     for name, ranked, made in _ranked(rounds, say):
         forecasts[name] = made
         if name.startswith(_RELIABLE):
-            extra[name] = {"is_verified": ranked.panel.is_verified, "conflicts": list(ranked.panel.conflicts)}
+            extra[name] = panel_figures(ranked.panel)
     forecasts |= _by_majority(rounds) | _as_published(rounds.votes, truth, extra) | _judges(rounds)
     for name, floor in (
         ("floor:longer_answer", floors.longer_answer(truth)),

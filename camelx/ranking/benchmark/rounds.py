@@ -50,7 +50,7 @@ def read_rounds(path: Path) -> Rounds:
     """Return the votes and the human verdicts of a file.
 
     Raises:
-        DataValidationError: A line breaks the format, or the file has no votes or no human verdicts.
+        DataValidationError: A line breaks the format, or the file has no readable vote or no human verdict.
     """
     votes: list[dict[str, Any]] = []
     truth: list[tuple[Any, ...]] = []
@@ -70,7 +70,13 @@ def read_rounds(path: Path) -> Rounds:
             f"{path}: no {'vote' if not votes else 'human verdict'} in {len(seen)} goals, so there is "
             "nothing to measure; docs/importing.md describes the format"
         )
-    return Rounds(pd.DataFrame(votes), pd.DataFrame(truth, columns=list(_TRUTH_COLUMNS)))
+    frame = pd.DataFrame(votes)
+    if frame["outcome"].isna().all():
+        raise DataValidationError(
+            f"{path}: none of the {len(votes):,} votes is readable (raw is null, or error is set), so "
+            "there is nothing to measure"
+        )
+    return Rounds(frame, pd.DataFrame(truth, columns=list(_TRUTH_COLUMNS)))
 
 
 def _outputs(line: Part) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from camelx.config import BradleyTerryConfig, RankerConfig, ReliablePeerRankConfig, WinRateConfig
 from camelx.ranking.benchmark import floors
-from camelx.ranking.benchmark.forecasts import Forecast, forecast
+from camelx.ranking.benchmark.forecasts import Forecast, forecast, panel_figures
 from camelx.ranking.benchmark.intervals import calibration_error, difference, mean_score
 from camelx.ranking.benchmark.verdicts import VerdictSet
 from camelx.ranking.rankers import rank_votes
@@ -44,7 +44,7 @@ def measure_verdicts(verdicts: VerdictSet, draws: int) -> Figures:
         ranked = rank_votes(votes, config)
         forecasts[name] = forecast(ranked, truth)
         if name == _RELIABLE:
-            extra[name] = {"is_verified": ranked.panel.is_verified, "conflicts": list(ranked.panel.conflicts)}
+            extra[name] = panel_figures(ranked.panel)
     if longer := floors.longer_answer(truth):
         forecasts["floor:longer_answer"] = longer
     human = truth["human"].to_numpy(float)

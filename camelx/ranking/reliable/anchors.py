@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import expit, log_expit
 
 from camelx.config import ReliablePeerRankConfig
-from camelx.ranking.reliable.labels import Labels
+from camelx.ranking.reliable.labels import LEAST_TO_DOUBT, Labels
 from camelx.ranking.reliable.model import (
     Beliefs,
     Opinions,
@@ -31,14 +31,12 @@ from camelx.ranking.reliable.model import (
     fit_reviewers,
     pool_opinions,
 )
-from camelx.ranking.reliable.scenarios import ERRORS, Scenario, fit_links
+from camelx.ranking.reliable.scenarios import Scenario, error_kinds, fit_links
 from camelx.ranking.votes import Codes, Flags, Floats, VoteTable, weighted_counts
 
 _TRUST = {1.0: 0.5, 0.5: 0.3, 0.0: 0.2}
 """How far labels may follow the panel's agreement (kappa), and how probable that is before any label."""
 _SPREAD = (0.3, 0.6, 1.2)
-_LEAST_TO_DOUBT = 5
-"""With fewer labels the panel's agreement is not doubted: one mistaken label must not turn it round."""
 _CATEGORY_SPREAD = (0.1, 0.3, 0.6, 1.2)
 
 
@@ -74,8 +72,9 @@ def anchor(table: VoteTable, free: Reviewers, labels: Labels, config: ReliablePe
     weights = np.stack([learn_weights(votes, labels, start, fold != f) for f in range(fold.max() + 1)])
     fitted = [_pinned(opinions, w, config) for w in weights]
     guess = expected_link(opinions, fitted[0], believe(opinions, fitted[0]))
-    rows = [_of_folds([believe(opinions, r, *e) for r in fitted], labels.pair, fold) for e in ERRORS]
-    fits = fit_links(rows, labels.outcome, fold, guess)
+    kinds = error_kinds(config)
+    rows = [_of_folds([believe(opinions, r, *kind) for r in fitted], labels.pair, fold) for kind in kinds]
+    fits = fit_links(kinds, rows, labels.outcome, fold, guess)
     held_out = np.zeros((len(fold), 3))
     for f in range(fold.max() + 1):
         for at, scenario in fits.scenarios(leave_out=f).items():
@@ -101,7 +100,7 @@ def learn_weights(votes: Floats, labels: Labels, start: Floats, use: Flags) -> F
         use: (h,) which labels to learn from.
     """
     category = labels.category[labels.goal]
-    if use.sum() < _LEAST_TO_DOUBT:
+    if np.count_nonzero(labels.outcome[use]) < LEAST_TO_DOUBT:
         overall = _best_mode(votes[use], labels.outcome[use], [(start, 1.0)], _SPREAD[:1])
     else:
         centres = [(trust * start, chance) for trust, chance in _TRUST.items()]

@@ -5,7 +5,7 @@ In: a `VoteTable` and a frame of labels. Out: `Labels`, in the codes of the tabl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from camelx.errors import DataValidationError
 from camelx.ranking.votes import Codes, Flags, Floats, VoteTable
 
 ANCHOR_COLUMNS = ("goal_id", "first_id", "second_id", "outcome")
+LEAST_TO_DOUBT = 5
+"""With fewer decided labels the panel's agreement is not doubted: a mistaken one must not turn it round."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Labels:
     names: tuple[str, ...]
     """Of the categories from 1 on."""
 
+    @property
+    def can_teach(self) -> bool:
+        """Whether they are enough to calibrate reviewers with; a tie says nothing against or for a panel."""
+        return int(np.count_nonzero(self.outcome)) >= LEAST_TO_DOUBT
+
 
 def find_labels(table: VoteTable, anchors: pd.DataFrame | None, least: int) -> Labels:
     """Return the labels on reviewed pairs; those on other pairs are left out.
@@ -47,7 +54,8 @@ def find_labels(table: VoteTable, anchors: pd.DataFrame | None, least: int) -> L
     goal = table.item_goal[table.low[pair]]
     found, counts = np.unique(table.goal_category[goal].astype(str), return_counts=True)
     names = tuple(found[(counts >= least) & (found != "")].tolist()) if len(found) > 1 else ()
-    return Labels(pair, outcome, goal, category_codes(table, names), names)
+    labels = Labels(pair, outcome, goal, category_codes(table, names), names)
+    return labels if labels.can_teach else replace(labels, category=np.zeros_like(labels.category), names=())
 
 
 def category_codes(table: VoteTable, names: tuple[str, ...]) -> Codes:

@@ -47,7 +47,7 @@ class FittedPanel:
     """As agreement alone has them, (agents,)."""
     labels: Labels
     anchored: Anchored | None
-    """None: no label is on a reviewed pair."""
+    """None: too few decided labels are on reviewed pairs, see `Labels.can_teach`."""
 
     @property
     def link(self) -> Link:
@@ -83,7 +83,7 @@ def reliable_peer_rank(
     opinions = pool_opinions(table, table.judge + n_agents * category, n, config)
     expected = forecast(opinions, panel.reviewers, panel.scenarios)
     learned, weight = learned_columns(opinions, panel.reviewers, panel.link)
-    if panel.anchored is not None:
+    if len(panel.labels.pair):
         learned = learned.join(human_columns(panel.opinions, panel.labels, panel.anchored))
     return Strengths(
         score=expected.score,
@@ -92,7 +92,7 @@ def reliable_peer_rank(
         judge_weight=weight,
         p_tie=expected.chances[:, 1],
         learned=learned,
-        panel=None if panel.anchored is None else _verified(panel, panel.anchored, config),
+        panel=_met_by_people(panel, config) if len(panel.labels.pair) else None,
     )
 
 
@@ -109,7 +109,7 @@ def fit_panel(
     labels = find_labels(sample, anchors, config.category_labels)
     opinions = pool_opinions(sample, sample.judge, len(sample.agents), config)
     free = fit_reviewers(opinions, config)
-    if not len(labels.pair):
+    if not labels.can_teach:
         link = expected_link(opinions, free, believe(opinions, free))
         alone = (Scenario(1.0, shared_errors(config), 1.0, link),)
         return FittedPanel(believed_by_people(free, config), alone, opinions, free, labels, None)
@@ -117,11 +117,14 @@ def fit_panel(
     return FittedPanel(anchored.reviewers, anchored.scenarios, opinions, free, labels, anchored)
 
 
-def _verified(panel: FittedPanel, anchored: Anchored, config: ReliablePeerRankConfig) -> Panel:
-    """Return what the labels show of the panel as a whole."""
-    table, labels = panel.opinions.table, panel.labels
+def _met_by_people(panel: FittedPanel, config: ReliablePeerRankConfig) -> Panel:
+    """Return what the labels show of the panel as a whole; too few of them show it and teach nothing."""
+    table, labels, anchored = panel.opinions.table, panel.labels, panel.anchored
     unaided = believe(panel.opinions, believed_by_people(panel.free, config), shared_errors(config))
-    before, after = unaided.difference[labels.pair], anchored.held_out[:, 0] - anchored.held_out[:, 2]
+    chances = panel.link.probabilities(unaided.difference[labels.pair], unaided.variance[labels.pair])
+    if anchored is not None:
+        chances = anchored.held_out
+    before, after = unaided.difference[labels.pair], chances[:, 0] - chances[:, 2]
     met = [1.0 - np.abs(np.sign(v) - labels.outcome) / 2.0 for v in (before, after)]
     agreement = pd.DataFrame(
         [agreement_interval(share, labels.goal) for share in met],
@@ -129,10 +132,10 @@ def _verified(panel: FittedPanel, anchored: Anchored, config: ReliablePeerRankCo
         columns=["agreement", "low", "high"],
     )
     return Panel(
-        is_verified=True,
+        is_verified=anchored is not None,
         agreement=agreement.assign(n=len(labels.pair)),
-        weights=_weights(table, labels, anchored.weights),
-        held_out=_held_out(table, labels, anchored.held_out),
+        weights=Panel().weights if anchored is None else _weights(table, labels, anchored.weights),
+        held_out=_held_out(table, labels, chances),
     )
 
 

@@ -51,19 +51,21 @@ def learned_columns(opinions: Opinions, reviewers: Reviewers, link: Link) -> tup
     return columns, weight / max(float(np.abs(weight).sum()), 1e-9)
 
 
-def human_columns(opinions: Opinions, labels: Labels, anchored: Anchored) -> pd.DataFrame:
+def human_columns(opinions: Opinions, labels: Labels, anchored: Anchored | None) -> pd.DataFrame:
     """Return per agent n_labels, human_before and human_after, the latter two with _low and _high.
 
     The share of labels that its verdicts meet as they are, and with the sign that other goals' labels give
-    them, a tie half met, with 95 % intervals.
+    them, a tie half met, with 95 % intervals. Without `anchored` the labels gave no sign.
     """
     n_agents = opinions.n_reviewers
     row = np.full(len(opinions.table.low), -1)
     row[labels.pair] = np.arange(len(labels.pair))
     at = row[opinions.cell_pair]
     judge, verdict, at = opinions.cell_reviewer[at >= 0], np.sign(opinions.outcome[at >= 0]), at[at >= 0]
-    category = labels.category[labels.goal[at]]
-    turned = verdict * np.sign(anchored.held_out_weights[at, judge + n_agents * category])
+    turned = verdict
+    if anchored is not None:
+        category = labels.category[labels.goal[at]]
+        turned = verdict * np.sign(anchored.held_out_weights[at, judge + n_agents * category])
     columns: dict[str, Floats | Codes] = {"n_labels": np.bincount(judge, minlength=n_agents)}
     for name, value in (("human_before", verdict), ("human_after", turned)):
         met = 1.0 - np.abs(value - labels.outcome[at]) / 2.0

@@ -13,15 +13,18 @@ from itertools import product
 import numpy as np
 from scipy.special import logit, ndtr, ndtri, softmax, xlogy
 
-from camelx.ranking.reliable.model import Link, Opinions, Reviewers, believe
+from camelx.config import ReliablePeerRankConfig
+from camelx.ranking.reliable.model import Link, Opinions, Reviewers, believe, shared_errors
 from camelx.ranking.votes import Codes, Floats
 
-ERRORS = ((0.0, 0.1), (0.0, 0.3), (0.0, 1.0), (0.25, 1.0), (0.5, 1.0), (1.0, 1.0), (2.0, 1.0))
-"""Variance of shared errors, and factor on that of the reviewers' own: what labels choose between."""
+_ERRORS = ((0.0, 0.1), (0.0, 0.3), (0.0, 1.0), (0.25, 1.0), (0.5, 1.0), (1.0, 1.0), (2.0, 1.0))
+_UNAIDED = 0.6
+"""How probable before any label are the errors that are taken for granted without labels."""
 _CORRELATIONS = np.linspace(0.03, 0.99, 25)
 _TIES = np.linspace(0.0, 0.6, 25)
 _THRESHOLDS = ndtri((1.0 + _TIES) / 2.0)
-_PRIOR_LABELS = 5.0
+_PRIOR_LABELS = 20.0
+"""Worth of the share of ties that the reviewers' own ties let expect."""
 _LEAST_SHARE = 0.05
 
 
@@ -36,6 +39,15 @@ class Scenario:
     own: float
     """Factor on the variance of their own errors."""
     link: Link
+
+
+def error_kinds(config: ReliablePeerRankConfig) -> tuple[tuple[float, float], ...]:
+    """Return the kinds of errors that labels choose between, the one that holds without labels first.
+
+    Each is the variance of shared errors and the factor on that of the reviewers' own, see `Scenario`.
+    """
+    unaided = (shared_errors(config), 1.0)
+    return (unaided, *(kind for kind in _ERRORS if kind != unaided))
 
 
 @dataclass(frozen=True)
@@ -66,14 +78,16 @@ def forecast(opinions: Opinions, reviewers: Reviewers, scenarios: Sequence[Scena
 class LinkFits:
     """How well the labels of each fold fit each link that is tried."""
 
+    kinds: tuple[tuple[float, float], ...]
+    """Of errors, as `error_kinds` has them."""
     likelihood: Floats
-    """(folds, errors, correlations, ties), logarithms."""
+    """(folds, kinds, correlations, ties), logarithms."""
     prior: Floats
-    """(correlations, ties), logarithms."""
+    """(kinds, correlations, ties), logarithms."""
     scale: float
 
     def scenarios(self, leave_out: int | None = None) -> dict[int, Scenario]:
-        """Return the probable scenarios by their place in `ERRORS`, without the labels of one fold if asked.
+        """Return the probable scenarios by the place of their kind, without the labels of one fold if asked.
 
         Each has the most probable of its links.
         """
@@ -88,17 +102,20 @@ class LinkFits:
         for at in np.flatnonzero(share).tolist():
             r, t = np.unravel_index(np.argmax(chance[at]), chance[at].shape)
             link = Link(float(_CORRELATIONS[r]), float(_THRESHOLDS[t]), self.scale)
-            found[at] = Scenario(float(share[at]), *ERRORS[at], link)
+            found[at] = Scenario(float(share[at]), *self.kinds[at], link)
         return found
 
 
-def fit_links(rows: Sequence[Floats], outcome: Floats, fold: Codes, guess: Link) -> LinkFits:
+def fit_links(
+    kinds: tuple[tuple[float, float], ...], rows: Sequence[Floats], outcome: Floats, fold: Codes, guess: Link
+) -> LinkFits:
     """Return how well all links fit.
 
-    Weak priors, worth a few labels, hold correlation and tie share near the `guess`; no errors are preferred.
+    Priors hold the errors to the first kind, and correlation and tie share near the `guess`.
 
     Args:
-        rows: For each of `ERRORS` (2, h): predicted difference and variance of the labelled pairs.
+        kinds: Of errors, the one that holds without labels first.
+        rows: For each kind (2, h): predicted difference and variance of the labelled pairs.
         outcome: (h,) 1, 0 or -1.
         fold: (h,) from 0 on.
         guess: The link without labels.
@@ -115,12 +132,16 @@ def fit_links(rows: Sequence[Floats], outcome: Floats, fold: Codes, guess: Link)
         lost = ndtr((-mean[is_tie] - _THRESHOLDS[:, None]) / spread[is_tie])
         chance[:, is_tie] = 1.0 - chance[:, is_tie] - lost
         likelihood[:, e, c] = (np.log(np.maximum(chance, 1e-9)) @ member).T
-    return LinkFits(likelihood, _log_prior(guess), guess.scale)
+    share = np.full(len(kinds), (1.0 - _UNAIDED) / (len(kinds) - 1))
+    share[0] = _UNAIDED
+    prior = np.log(share)[:, None, None] + _log_prior(guess)
+    return LinkFits(kinds, likelihood, prior, guess.scale)
 
 
 def _log_prior(guess: Link) -> Floats:
     near = logit(_CORRELATIONS) - logit(np.clip(guess.correlation, _CORRELATIONS[0], _CORRELATIONS[-1]))
     tie = 2.0 * float(ndtr(guess.threshold)) - 1.0
     ties = _PRIOR_LABELS * (xlogy(tie, np.maximum(_TIES, 1e-3)) + xlogy(1.0 - tie, 1.0 - _TIES))
-    prior: Floats = -0.5 * near[:, None] ** 2 + ties
+    # Laplace: a few labels leave the correlation where it is, many may move it far.
+    prior: Floats = ties - np.abs(near[:, None])
     return prior

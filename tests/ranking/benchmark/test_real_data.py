@@ -133,5 +133,5 @@ def test_twenty_labels_reach_the_best_single_judge(strategy):
 def test_half_of_the_votes_are_worth_nearly_all_of_them():
     table = benchmark_rankings(REAL_DATA, seeds=1, only=["prd_vicuna80"])["prd_vicuna80"]
     curve = table["reliable_peer_rank"]["buying_curve"]
-    assert curve["0.5"]["bought"] > curve["1"]["bought"] - 0.015
+    assert curve["0.5"]["bought"] >= curve["1"]["bought"] - 0.01
     assert curve["0.3"]["bought"] > curve["0.3"]["random"]

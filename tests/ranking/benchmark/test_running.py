@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from camelx.errors import ConfigError
+from camelx.errors import ConfigError, DataValidationError
 from camelx.ranking.benchmark import benchmark_rankings
 
 from .sets import two_rounds, two_verdicts, write_lines
@@ -56,6 +56,15 @@ def test_progress_names_the_data_set(folder):
     benchmark_rankings(folder, seeds=0, only=["second*"], say=said.append)
     assert said[0].startswith("second: ")
     assert "second/p/s: 1 of 1" in said
+
+
+def test_votes_of_which_none_can_be_read_are_refused(tmp_path):
+    rounds = two_rounds()
+    for vote in (vote for goal in rounds for vote in goal["votes"]):
+        vote["raw"] = None
+    write_lines(tmp_path / "silent" / "rounds.jsonl", rounds)
+    with pytest.raises(DataValidationError, match=r"none of the 8 votes is readable"):
+        benchmark_rankings(tmp_path, seeds=1)
 
 
 def test_the_buying_curve_ends_where_all_votes_are_bought(folder):

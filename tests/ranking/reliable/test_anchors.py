@@ -186,13 +186,30 @@ def test_one_label_against_a_panel_does_not_turn_it_round():
 
 
 @pytest.mark.parametrize("outcome", [1.0, 0.0])
-def test_one_label_is_enough_to_run_and_makes_nothing_sure(outcome):
+def test_one_label_is_counted_and_makes_nothing_sure(outcome):
     votes = frame([("g", "cid", "ann0", "bob0", 1), ("g", "dan", "bob0", "ann0", -1)])
     label = pd.DataFrame([("g", "g:ann0", "g:bob0", outcome)], columns=list(LABEL_COLUMNS))
     ranked = rank_votes(votes, CONFIG, anchors=label)
-    assert ranked.panel.is_verified
-    assert ranked.panel.agreement.loc["before", "n"] == 1
-    assert 0.3 < ranked.pairs["probability"].iloc[0] < 0.98
+    assert not ranked.panel.is_verified
+    assert ranked.panel.agreement["n"].tolist() == [1, 1]
+    assert ranked.judges["n_labels"].tolist() == [1, 1]
+    pd.testing.assert_frame_equal(ranked.pairs, rank_votes(votes, CONFIG).pairs)
+
+
+def test_a_panel_is_verified_from_five_decided_labels_on(misled):
+    votes, truth = misled
+    unaided = rank_votes(votes, CONFIG)
+    four, five = (labels_on(truth, goals(n)) for n in (4, 5))
+    ties = labels_on(truth, goals(50)[10:]).assign(outcome=0.0)
+    for asked, n in ((four, 4), (pd.concat([four, ties]), 44)):
+        ranked = rank_votes(votes, ReliablePeerRankConfig(category_labels=1), anchors=asked)
+        assert not ranked.panel.is_verified
+        assert ranked.panel.agreement["n"].tolist() == [n, n]
+        assert len(ranked.panel.held_out) == n
+        assert ranked.panel.weights.empty
+        pd.testing.assert_frame_equal(ranked.pairs, unaided.pairs)
+        assert ranked.judges["human_after"].tolist() == ranked.judges["human_before"].tolist()
+    assert rank_votes(votes, CONFIG, anchors=five).panel.is_verified
 
 
 @needs_data

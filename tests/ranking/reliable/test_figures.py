@@ -78,6 +78,29 @@ def test_labels_of_other_goals_keep_the_probabilities_calibrated(prd):
 
 
 @needs_data
+def test_a_handful_of_labels_leaves_a_good_panel_calibrated(prd):
+    votes, human = prd
+    votes = votes.assign(first_author=None, second_author=None)
+    labels = human[["goal_id", "first_id", "second_id", "outcome"]]
+
+    def with_labels(asked):
+        return figures(
+            rank_votes(votes, ReliablePeerRankConfig(), drop_own=False, anchors=asked).pairs, human
+        )
+
+    pairs = rank_votes(votes, ReliablePeerRankConfig(), drop_own=False).pairs
+    seen = labels.merge(pairs[["first_id", "second_id", "probability"]], on=["first_id", "second_id"])
+    against = seen.assign(met=seen["outcome"] * (seen["probability"] - 0.5)).sort_values("met")
+    assert with_labels(against[labels.columns][:1]) == figures(pairs, human)
+    found = []
+    for draw in range(4):
+        picked = np.random.default_rng(draw).permutation(len(labels))[:7]
+        found.append(with_labels(labels.iloc[picked]))
+    assert np.mean([one["ece"] for one in found]) < 0.05
+    assert np.mean([one["accuracy"] for one in found]) > 0.685
+
+
+@needs_data
 def test_no_answer_is_read_only_who_wrote_it(prd):
     votes, _ = prd
     names = {name: f"model {i}" for i, name in enumerate(sorted(set(votes["judge"]), reverse=True))}
