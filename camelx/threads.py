@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 
+_SPINS = "2000"
+"""Turns that GNU OpenMP, which PyTorch's CPU builds use, waits before it sleeps; its default is millions."""
+
 
 def let_waiting_threads_sleep() -> None:
-    """Let OpenMP's threads sleep at a barrier instead of spinning, unless the user has said otherwise.
+    """Let OpenMP's threads soon sleep at a barrier instead of spinning, unless the user has said otherwise.
 
     Small models meet thousands of barriers a second. A spinning thread holds the core that the one it waits
-    for needs, so that any other process on the machine makes the model several times slower
-    (docs/benchmarks.md has figures); on an idle machine sleeping costs nothing measurable.
+    for needs, so that any other process on the machine makes the model several times slower; a short wait
+    keeps most of the speed of an idle machine (docs/lab-log.md has the figures).
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
