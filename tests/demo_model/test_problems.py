@@ -7,6 +7,7 @@ import pytest
 
 from camelx.demo_model.problems import (
     EVENTS,
+    GOAL_LEVELS,
     OPENINGS,
     calculate,
     demo_goals,
@@ -64,7 +65,8 @@ def test_steps_lead_to_the_answer_and_every_number_is_in_the_text():
 
 
 def test_levels_have_their_number_of_steps():
-    assert [len(p.steps) for p in make_problems(3, seed=7)] == [2, 2, 3]
+    problems = make_problems(4, seed=7, levels=GOAL_LEVELS)
+    assert [len(p.steps) for p in problems] == [2, 2, 3, 3]
 
 
 def test_every_sentence_occurs():
@@ -73,9 +75,9 @@ def test_every_sentence_occurs():
     assert len(EVENTS) >= 12
 
 
-@pytest.mark.parametrize("levels", [[], [4], [1, 0]])
+@pytest.mark.parametrize("levels", [[], [5], [1, 0]])
 def test_unknown_levels_are_refused_by_name(levels):
-    with pytest.raises(ValueError, match=r"levels must be some of \[1, 2, 3\], got"):
+    with pytest.raises(ValueError, match=r"levels must be some of \[1, 2, 3, 4\], got"):
         make_problems(1, seed=0, levels=levels)
 
 
