@@ -9,7 +9,10 @@
     ├── EvaluationError        the hold-out changed, or an evaluation can't be computed
     ├── RegistryError          the model registry refused, or an adapter directory is unsafe
     ├── StorageError           the database is unreachable, full, or of another schema
-    └── OrchestrationError     a cycle can't be started, resumed or stopped
+    ├── OrchestrationError     a cycle can't be started, resumed or stopped
+    ├── AccessError            nobody is signed in, or their role does not allow it (.is_unknown)
+    ├── NotFoundError          there is nothing of that id
+    └── ConflictError          somebody else changed it, holds it, or it is in another state
 
 A message says what, got, expected, where and what to do. Each class carries the exit code that the
 command line ends with (``exit_code``); `docs/cli.md` lists them.
@@ -92,6 +95,28 @@ class OrchestrationError(CamelxError):
     """A cycle can't be started, resumed or stopped."""
 
     exit_code = 9
+
+
+class AccessError(CamelxError):
+    """Nobody is signed in (`is_unknown`), or their role does not allow what they asked for."""
+
+    exit_code = 10
+
+    def __init__(self, message: str, *, is_unknown: bool = False) -> None:
+        super().__init__(message)
+        self.is_unknown = is_unknown
+
+
+class NotFoundError(CamelxError):
+    """There is nothing of that id."""
+
+    exit_code = 2
+
+
+class ConflictError(CamelxError):
+    """Somebody else changed it in between, holds it, or it is in a state that does not allow this."""
+
+    exit_code = 11
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from camelx.errors import ConfigError
@@ -30,6 +31,14 @@ class Settings(BaseSettings):
     """MLflow tracking and registry URI; None: SQLite in mlruns/mlflow.db."""
     prefect_port: int = 4200
     """Port of the local Prefect server that camelx starts where none answers."""
+    host: str = "127.0.0.1"
+    """Address that the app listens on; beyond loopback people must sign in."""
+    port: int = 7860
+    """Port of the app."""
+    sign_in: Literal["auto", "on", "off"] = "auto"
+    """Whether people must sign in; "auto": as soon as the app listens on more than loopback."""
+    secret_key: SecretStr | None = None
+    """Signs sessions; None: made once and kept in data/secret.key. Several apps on one database share one."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
@@ -57,9 +66,24 @@ class Settings(BaseSettings):
         """The MLflow URI with its default filled in."""
         return self.mlflow_uri or f"sqlite:///{self.mlruns_dir / 'mlflow.db'}"
 
+    @property
+    def sign_in_required(self) -> bool:
+        """Whether people must sign in."""
+        return self.sign_in == "on" or (self.sign_in == "auto" and not is_loopback(self.host))
+
     def cycle_dir(self, cycle_id: str) -> Path:
         """Folder of one cycle's files."""
         return self.data_dir / cycle_id
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def is_missing(url: str) -> bool:

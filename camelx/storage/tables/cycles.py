@@ -1,95 +1,26 @@
-"""The tables, as SQLAlchemy models: one per record, columns named like the record's fields.
-
-Portable by construction: JSON columns, text ids, moments kept in UTC. The migrations build these tables;
-a test compares the two.
-"""
+"""The tables of the loop, one per record: goals, cycles, what agents and people said, what followed."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    DateTime,
-    Float,
-    ForeignKey,
-    Index,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-)
+from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-class UtcMoment(TypeDecorator[datetime]):
-    """A moment that always comes back with the UTC zone, which SQLite would drop; a naive one is UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment in UTC, with its zone."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the stored moment in UTC, with its zone."""
-        return self.process_bind_param(value, dialect)
-
-
-def storable(text: str) -> str:
-    """Return the text with U+FFFD for NUL (PostgreSQL refuses it) and lone surrogates (no UTF-8 exists)."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-class ModelText(TypeDecorator[str]):
-    """Text that a model or a file may have brought: what no database can store is replaced."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Return the text as it can be stored."""
-        return None if value is None else storable(value)
-
-
-class Base(DeclarativeBase):
-    """Holds the metadata of all tables."""
-
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own spelling)
-        str: Text,
-        float: Float(53),
-        datetime: UtcMoment,
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-    }
-
+from camelx.storage.tables.base import Base, ModelText, id_column
 
 _CYCLE = "cycles.id"
 _GOAL = "goals.id"
 _INTERACTION = "interactions.id"
 
 
-def _id_column(foreign: str | None = None, *, primary: bool = False, deferred: bool = False) -> Any:
-    """Return a column that holds an id, and where `foreign` is named refers to one."""
-    if foreign is None:
-        return mapped_column(Text, primary_key=primary)
-    key = ForeignKey(foreign, deferrable=deferred or None, initially="DEFERRED" if deferred else None)
-    return mapped_column(Text, key, primary_key=primary)
-
-
 class GoalRow(Base):
     """A `Goal`."""
 
     __tablename__ = "goals"
-    id: Mapped[str] = _id_column(primary=True)
+    id: Mapped[str] = id_column(primary=True)
     text: Mapped[str] = mapped_column(ModelText)
     answer: Mapped[str | None] = mapped_column(ModelText)
     verifier: Mapped[str | None]
@@ -104,7 +35,7 @@ class CycleRow(Base):
     """A `Cycle`."""
 
     __tablename__ = "cycles"
-    id: Mapped[str] = _id_column(primary=True)
+    id: Mapped[str] = id_column(primary=True)
     number: Mapped[int]
     origin: Mapped[str] = mapped_column(Text, server_default="run")
     status: Mapped[str]
@@ -125,8 +56,8 @@ class GoalUseRow(Base):
     """That a cycle works on a goal: `Cycle.goal_ids` once more, where SQL can count it."""
 
     __tablename__ = "goal_uses"
-    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
-    goal_id: Mapped[str] = _id_column(_GOAL, primary=True)
+    cycle_id: Mapped[str] = id_column(_CYCLE, primary=True)
+    goal_id: Mapped[str] = id_column(_GOAL, primary=True)
     __table_args__ = (Index("ix_goal_uses_goal_id", "goal_id"),)
 
 
@@ -134,7 +65,7 @@ class StageReportRow(Base):
     """A `StageReport`."""
 
     __tablename__ = "stage_reports"
-    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
+    cycle_id: Mapped[str] = id_column(_CYCLE, primary=True)
     stage: Mapped[str] = mapped_column(Text, primary_key=True)
     status: Mapped[str]
     started_at: Mapped[datetime]
@@ -150,13 +81,13 @@ class InteractionRow(Base):
     """An `Interaction`. A child may be written before its parent in one transaction."""
 
     __tablename__ = "interactions"
-    id: Mapped[str] = _id_column(primary=True)
-    cycle_id: Mapped[str] = _id_column(_CYCLE)
+    id: Mapped[str] = id_column(primary=True)
+    cycle_id: Mapped[str] = id_column(_CYCLE)
     stage: Mapped[str]
-    goal_id: Mapped[str] = _id_column(_GOAL)
+    goal_id: Mapped[str] = id_column(_GOAL)
     agent: Mapped[str] = mapped_column(ModelText)
     role: Mapped[str]
-    parent_id: Mapped[str | None] = _id_column(_INTERACTION, deferred=True)
+    parent_id: Mapped[str | None] = id_column(_INTERACTION, deferred=True)
     sample: Mapped[int]
     model: Mapped[str] = mapped_column(ModelText)
     adapter_version: Mapped[str | None]
@@ -184,17 +115,17 @@ class VoteRow(Base):
     """A `Vote`."""
 
     __tablename__ = "votes"
-    id: Mapped[str] = _id_column(primary=True)
-    cycle_id: Mapped[str] = _id_column(_CYCLE)
-    goal_id: Mapped[str] = _id_column(_GOAL)
+    id: Mapped[str] = id_column(primary=True)
+    cycle_id: Mapped[str] = id_column(_CYCLE)
+    goal_id: Mapped[str] = id_column(_GOAL)
     judge: Mapped[str] = mapped_column(ModelText)
-    first_id: Mapped[str] = _id_column(_INTERACTION)
-    second_id: Mapped[str] = _id_column(_INTERACTION)
+    first_id: Mapped[str] = id_column(_INTERACTION)
+    second_id: Mapped[str] = id_column(_INTERACTION)
     verdict: Mapped[str | None]
     error: Mapped[str | None] = mapped_column(ModelText)
     form: Mapped[str] = mapped_column(Text, server_default="pairwise")
     round: Mapped[int] = mapped_column(server_default="0")
-    interaction_id: Mapped[str | None] = _id_column(_INTERACTION)
+    interaction_id: Mapped[str | None] = id_column(_INTERACTION)
     created_at: Mapped[datetime]
     __table_args__ = (Index("ix_votes_cycle_id", "cycle_id"),)
 
@@ -203,10 +134,10 @@ class ComparisonRow(Base):
     """A `Comparison`; its key begins with the cycle, so that no further index is needed."""
 
     __tablename__ = "comparisons"
-    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
-    first_id: Mapped[str] = _id_column(_INTERACTION, primary=True)
-    second_id: Mapped[str] = _id_column(_INTERACTION, primary=True)
-    goal_id: Mapped[str] = _id_column(_GOAL)
+    cycle_id: Mapped[str] = id_column(_CYCLE, primary=True)
+    first_id: Mapped[str] = id_column(_INTERACTION, primary=True)
+    second_id: Mapped[str] = id_column(_INTERACTION, primary=True)
+    goal_id: Mapped[str] = id_column(_GOAL)
     role: Mapped[str]
     probability: Mapped[float]
     n_votes: Mapped[int]
@@ -218,10 +149,10 @@ class RankingRow(Base):
     """A `Ranking`; its key begins with the cycle, so that no further index is needed."""
 
     __tablename__ = "rankings"
-    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
-    interaction_id: Mapped[str] = _id_column(_INTERACTION, primary=True)
+    cycle_id: Mapped[str] = id_column(_CYCLE, primary=True)
+    interaction_id: Mapped[str] = id_column(_INTERACTION, primary=True)
     ranker: Mapped[str] = mapped_column(Text, primary_key=True)
-    goal_id: Mapped[str] = _id_column(_GOAL)
+    goal_id: Mapped[str] = id_column(_GOAL)
     score: Mapped[float]
     stderr: Mapped[float]
     rank: Mapped[int]
@@ -232,10 +163,10 @@ class AnnotationRow(Base):
     """An `Annotation`."""
 
     __tablename__ = "annotations"
-    id: Mapped[str] = _id_column(primary=True)
-    goal_id: Mapped[str] = _id_column(_GOAL)
-    first_id: Mapped[str] = _id_column(_INTERACTION)
-    second_id: Mapped[str] = _id_column(_INTERACTION)
+    id: Mapped[str] = id_column(primary=True)
+    goal_id: Mapped[str] = id_column(_GOAL)
+    first_id: Mapped[str] = id_column(_INTERACTION)
+    second_id: Mapped[str] = id_column(_INTERACTION)
     annotator: Mapped[str] = mapped_column(ModelText)
     verdict: Mapped[str]
     rating: Mapped[int | None]
@@ -249,9 +180,9 @@ class UsedAnnotationRow(Base):
     """An `Annotation` as it was when a stage used it; no reference, because people may take theirs back."""
 
     __tablename__ = "used_annotations"
-    cycle_id: Mapped[str] = _id_column(_CYCLE, primary=True)
+    cycle_id: Mapped[str] = id_column(_CYCLE, primary=True)
     stage: Mapped[str] = mapped_column(Text, primary_key=True)
-    annotation_id: Mapped[str] = _id_column(primary=True)
+    annotation_id: Mapped[str] = id_column(primary=True)
     annotation: Mapped[dict[str, Any]]
 
 

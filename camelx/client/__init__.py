@@ -1,0 +1,1 @@
+"""A typed client of the server: HTTP with retries, WebSockets that reconnect. Knows none of its code."""

@@ -1,0 +1,34 @@
+"""Who uses a page, checked inside every handler: Gradio's endpoints can be called without their page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from camelx.access import allow
+from camelx.errors import AccessError, CamelxError
+from camelx.schemas import AccessRole, Principal
+from camelx.workspace import Workspace
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+
+def guard(workspace: Workspace, request: gr.Request, role: AccessRole) -> Principal:
+    """Return who uses the page, where they may do what `role` may.
+
+    Raises:
+        gr.Error: They may not, or are not signed in any more; the page shows why.
+    """
+    try:
+        return allow(workspace.access.by_name(str(request.username)), role)
+    except AccessError as e:
+        raise shown(e) from e
+
+
+def shown(error: CamelxError) -> gr.Error:
+    """Return the error as a page shows it: its words, escaped, and no traceback."""
+    import html
+
+    import gradio as gr
+
+    return gr.Error(html.escape(str(error)), print_exception=False)

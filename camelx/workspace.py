@@ -1,0 +1,46 @@
+"""What one running app shares: the database, who may do what. Pages and routes are handed it.
+
+Opened once by `camelx.server`; long-lived parts (watchers of cycles, live sessions) belong to it and end with
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from camelx.access import Access
+from camelx.config import Settings
+from camelx.storage import Store
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What one running app shares."""
+
+    settings: Settings
+    store: Store
+    access: Access
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open the database, brought to the newest schema.
+
+        Raises:
+            StorageError: It can't be opened.
+        """
+        store = Store.open(settings.resolved_database_url)
+        return cls(settings, store, Access(store, settings))
+
+    def close(self) -> None:
+        """End what runs and close the database."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
