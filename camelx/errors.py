@@ -100,7 +100,7 @@ class OrchestrationError(CamelxError):
 class AccessError(CamelxError):
     """Nobody is signed in (`is_unknown`), or their role does not allow what they asked for."""
 
-    exit_code = 10
+    exit_code = 12
 
     def __init__(self, message: str, *, is_unknown: bool = False) -> None:
         super().__init__(message)
