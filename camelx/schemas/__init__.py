@@ -1,12 +1,25 @@
 """The frozen records that cross from one room to another, and the protocol by which rooms know agents.
 
-`records` has what the loop works with, `people` who uses camelx and what they may do.
+`records` has what the loop works with, `events` what happens in a cycle, `people` who uses camelx and what
+they may do.
 """
 
+from camelx.schemas.events import (
+    CycleEvent,
+    CycleStatusChanged,
+    Dropped,
+    EventKind,
+    EventPayload,
+    LogLine,
+    ProgressMade,
+    StageStatusChanged,
+    TrainingStep,
+)
 from camelx.schemas.people import (
     AccessRole,
     ApiToken,
     AuditEntry,
+    KeptAnswer,
     Principal,
     User,
 )
@@ -51,13 +64,21 @@ __all__ = [
     "AuditEntry",
     "Comparison",
     "Cycle",
+    "CycleEvent",
     "CycleStatus",
+    "CycleStatusChanged",
+    "Dropped",
+    "EventKind",
+    "EventPayload",
     "Goal",
     "Holdout",
     "Interaction",
+    "KeptAnswer",
+    "LogLine",
     "Message",
     "PreferencePair",
     "Principal",
+    "ProgressMade",
     "Ranking",
     "Record",
     "Reply",
@@ -66,7 +87,9 @@ __all__ = [
     "Split",
     "Stage",
     "StageReport",
+    "StageStatusChanged",
     "ToolCall",
+    "TrainingStep",
     "User",
     "Verdict",
     "VerifierKind",

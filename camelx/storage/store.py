@@ -21,6 +21,7 @@ from camelx.schemas import (
     Vote,
     utc_now,
 )
+from camelx.storage.events import Events
 from camelx.storage.judgements import Judgements
 from camelx.storage.queries import columns, goal_query
 from camelx.storage.rows import records_of, row_of
@@ -36,7 +37,7 @@ from camelx.storage.tables import (
 )
 
 
-class Store(Judgements):
+class Store(Judgements, Events):
     """What is stored, by record. Lists come in an order that depends on their content alone."""
 
     # Goals

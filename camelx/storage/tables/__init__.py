@@ -4,6 +4,7 @@ Portable by construction: JSON columns, text ids, moments kept in UTC. The migra
 a test compares the two.
 """
 
+from camelx.storage.tables.annotation import AnnotationLeaseRow, AnnotationSkipRow
 from camelx.storage.tables.base import Base, ModelText, UtcMoment, storable
 from camelx.storage.tables.cycles import (
     AnnotationRow,
@@ -18,11 +19,15 @@ from camelx.storage.tables.cycles import (
     UsedAnnotationRow,
     VoteRow,
 )
+from camelx.storage.tables.events import CycleEventRow
 
 __all__ = [
+    "AnnotationLeaseRow",
     "AnnotationRow",
+    "AnnotationSkipRow",
     "Base",
     "ComparisonRow",
+    "CycleEventRow",
     "CycleRow",
     "GoalRow",
     "GoalUseRow",
