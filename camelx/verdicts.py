@@ -113,7 +113,16 @@ def annotations_used(annotations: Collection[Annotation], as_of: datetime) -> di
 
 def annotations_sha256(annotations: Iterable[Annotation]) -> str:
     """Return the hash of the judgements, whatever their order."""
-    return content_hash(sorted(a.model_dump_json() for a in annotations))
+    return content_hash(sorted(map(_judgement, annotations)))
+
+
+def _judgement(annotation: Annotation) -> str:
+    """Return what was judged as JSON, as it was written before annotations knew how they were given.
+
+    So a report of those days keeps its hash.
+    """
+    unsaid = {"duration_s", "repeat", "submission_id"}
+    return annotation.model_dump_json(exclude=unsaid if annotation.adjudicated else unsaid | {"adjudicated"})
 
 
 def _learned(store: Store, cycle: Cycle) -> dict[str, Annotation]:

@@ -15,7 +15,7 @@ PairKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class Judgement:
-    """The annotators' majority on one pair."""
+    """The annotators' majority on one pair, or what an admin settled."""
 
     goal_id: str
     winner: str | None
@@ -31,13 +31,21 @@ class Judgement:
 def settle(annotations: Iterable[Annotation]) -> dict[PairKey, Judgement]:
     """Return one judgement per annotated pair.
 
-    An annotator's last word on a pair counts. The verdict with the most annotators wins; where two verdicts
-    have as many, the pair is a tie.
+    An annotator's last word on a pair counts; a repeat, by which they are compared with themselves, does not.
+    The verdict with the most annotators wins; where two verdicts have as many, the pair is a tie. The last
+    adjudicated verdict overrides them all.
     """
     last: dict[PairKey, dict[str, Annotation]] = defaultdict(dict)
+    settled: dict[PairKey, Annotation] = {}
     for a in sorted(annotations, key=lambda a: (a.created_at, a.id)):
-        last[_key(a.first_id, a.second_id)][a.annotator] = a
-    return {key: _majority(list(by_annotator.values())) for key, by_annotator in last.items()}
+        key = _key(a.first_id, a.second_id)
+        if a.adjudicated:
+            settled[key] = a
+        elif not a.repeat:
+            last[key][a.annotator] = a
+    voices = {key: list(by_annotator.values()) for key, by_annotator in last.items()}
+    voices |= {key: [a] for key, a in settled.items()}
+    return {key: _majority(those) for key, those in voices.items()}
 
 
 def _majority(annotations: Sequence[Annotation]) -> Judgement:

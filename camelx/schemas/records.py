@@ -86,6 +86,8 @@ class Stage(StrEnum):
 class CycleStatus(StrEnum):
     """How far a cycle, or one of its stages, got."""
 
+    QUEUED = "queued"
+    """Asked for, not begun: no model was asked yet, or it is to be gone on with."""
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -316,6 +318,16 @@ class Annotation(Record):
     rationale: str | None = None
     edited_text: str | None = None
     """A better answer written by the annotator; it becomes the chosen side."""
+    duration_s: float | None = Field(default=None, ge=0)
+    """Seconds from when the pair was shown to the verdict; None where nobody measured."""
+    repeat: int = Field(default=0, ge=0)
+    """0: the verdict that counts. n: the same person's n-th later look at the pair, shown again to see
+    whether they agree with themselves; it counts for no cycle."""
+    adjudicated: bool = False
+    """An admin's settled verdict: it overrides what everybody else said of the pair."""
+    submission_id: str | None = None
+    """Made once per shown item, the same on all pairs that were judged with it: sent twice, it counts once.
+    None where the verdict was not given on an item, such as an imported one."""
     created_at: datetime = Field(default_factory=utc_now)
 
 

@@ -59,7 +59,10 @@ def vote_table_query() -> Select[Any]:
 
 
 def annotations_up_to_query(cycle_number: int) -> Select[Any]:
-    """Return the query of annotations on two results that one cycle generated, of that number or lower."""
+    """Return the query of annotations on two results that one cycle generated, of that number or lower.
+
+    Repeats, by which a person is compared with themselves, count for no cycle.
+    """
     first, second = aliased(InteractionRow), aliased(InteractionRow)
     return (
         select(*columns(AnnotationRow))
@@ -71,6 +74,7 @@ def annotations_up_to_query(cycle_number: int) -> Select[Any]:
             first.stage == Stage.GENERATE.value,
             second.stage == Stage.GENERATE.value,
             CycleRow.number <= cycle_number,
+            AnnotationRow.repeat == 0,
         )
         .order_by(AnnotationRow.goal_id, AnnotationRow.created_at, AnnotationRow.id)
     )

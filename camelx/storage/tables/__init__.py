@@ -4,7 +4,9 @@ Portable by construction: JSON columns, text ids, moments kept in UTC. The migra
 a test compares the two.
 """
 
+from camelx.storage.tables.accounts import ApiTokenRow, AuditEntryRow, KeptAnswerRow, UserRow
 from camelx.storage.tables.annotation import AnnotationLeaseRow, AnnotationSkipRow
+from camelx.storage.tables.agent_versions import AgentVersionRow
 from camelx.storage.tables.base import Base, ModelText, UtcMoment, storable
 from camelx.storage.tables.cycles import (
     AnnotationRow,
@@ -20,11 +22,15 @@ from camelx.storage.tables.cycles import (
     VoteRow,
 )
 from camelx.storage.tables.events import CycleEventRow
+from camelx.storage.tables.launches import LaunchRow
 
 __all__ = [
+    "AgentVersionRow",
     "AnnotationLeaseRow",
     "AnnotationRow",
     "AnnotationSkipRow",
+    "ApiTokenRow",
+    "AuditEntryRow",
     "Base",
     "ComparisonRow",
     "CycleEventRow",
@@ -33,10 +39,13 @@ __all__ = [
     "GoalUseRow",
     "HoldoutRow",
     "InteractionRow",
+    "KeptAnswerRow",
+    "LaunchRow",
     "ModelText",
     "RankingRow",
     "StageReportRow",
     "UsedAnnotationRow",
+    "UserRow",
     "UtcMoment",
     "VoteRow",
     "storable",

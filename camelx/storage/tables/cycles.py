@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint, false
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -172,8 +172,18 @@ class AnnotationRow(Base):
     rating: Mapped[int | None]
     rationale: Mapped[str | None] = mapped_column(ModelText)
     edited_text: Mapped[str | None] = mapped_column(ModelText)
+    duration_s: Mapped[float | None]
+    repeat: Mapped[int] = mapped_column(server_default="0")
+    adjudicated: Mapped[bool] = mapped_column(server_default=false())
+    submission_id: Mapped[str | None]
     created_at: Mapped[datetime]
-    __table_args__ = (Index("ix_annotations_goal_id", "goal_id"),)
+    __table_args__ = (
+        Index("ix_annotations_goal_id", "goal_id"),
+        Index("ix_annotations_annotator_created_at", "annotator", "created_at"),
+        Index("ix_annotations_first_id_second_id", "first_id", "second_id"),
+        Index("ix_annotations_submission_id", "submission_id"),
+        Index("ix_annotations_created_at_id", "created_at", "id"),
+    )
 
 
 class UsedAnnotationRow(Base):
