@@ -1,26 +1,61 @@
-"""`Access`: from what a request brings to a `Principal`."""
+"""`Access`: from what a request brings to a `Principal`, and from what was done to the audit trail."""
 
 from __future__ import annotations
 
-from camelx.config import Settings
-from camelx.errors import AccessError
-from camelx.schemas import AccessRole, Principal
+from functools import cached_property
+
+from camelx.access.passwords import hash_password, is_password, needs_rehash
+from camelx.access.signing import JWT_S, Claims, Signer, signer_of
+from camelx.access.tokens import PREFIX, Tokens
+from camelx.config import Settings, is_loopback
+from camelx.errors import AccessError, ConfigError, NotFoundError
+from camelx.schemas import AccessRole, AuditEntry, Principal, User
 from camelx.storage import Store
+from camelx.tracing import current_trace_id
 
 LOCAL = Principal(name="local", role=AccessRole.ADMIN, via="local")
 """Whoever sits at this machine: the app listens on loopback alone and nobody has to sign in."""
+_TAKEN = frozenset((LOCAL.name,))
 
 
 class Access:
-    """Who asks, from cookies, tokens and names."""
+    """Who asks, from cookies, tokens and names; who did what."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
+        self.tokens = Tokens(store)
 
     @property
     def is_required(self) -> bool:
         """Whether people must sign in."""
         return self._settings.sign_in_required
+
+    @cached_property
+    def signer(self) -> Signer:
+        """What signs sessions; its key is made at the first use."""
+        return signer_of(self._settings)
+
+    def check_can_serve(self) -> None:
+        """Return where the app may listen as it is set.
+
+        Raises:
+            ConfigError: It would be open to others without sign-in, or nobody could sign in.
+        """
+        if not self.is_required:
+            if not is_loopback(self._settings.host):
+                raise ConfigError(
+                    f"CAMELX_SIGN_IN=off while the app listens on {self._settings.host}: whoever reaches it "
+                    "would be an admin. Set CAMELX_SIGN_IN=on, or listen on 127.0.0.1"
+                )
+            return
+        _ = self.signer
+        if not self._store.has_admin():
+            raise ConfigError(
+                "people must sign in, and there is no active admin yet; make one first: "
+                "`camelx user add NAME --role admin`"
+            )
+
+    # Who asks
 
     def by_name(self, name: str) -> Principal:
         """Return the user of that name as they stand now: a role that was taken away is gone at once.
@@ -30,7 +65,168 @@ class Access:
         """
         if not self.is_required:
             return LOCAL
-        raise AccessError(f"no active user {name!r}")
+        user = self._store.user(name)
+        if user is None or not user.is_active:
+            raise AccessError("sign in first", is_unknown=True)
+        return Principal(name=user.name, role=user.role, via="session")
+
+    def by_session(self, cookie: str) -> Principal:
+        """Return who the session belongs to.
+
+        Raises:
+            AccessError: It is over, was ended, or is not of this app.
+        """
+        user = self._signed_by(self.signer.read(cookie, "session"))
+        return Principal(name=user.name, role=user.role, via="session")
+
+    def by_bearer(self, text: str) -> Principal:
+        """Return who an Authorization header speaks for: an API token or a program's JWT.
+
+        Raises:
+            AccessError: It is neither, over, or was revoked.
+        """
+        if text.startswith(PREFIX):
+            return self.tokens.principal(text)
+        user = self._signed_by(self.signer.read(text, "jwt"))
+        return Principal(name=user.name, role=user.role, via="jwt")
+
+    def _signed_by(self, claims: Claims) -> User:
+        user = self._store.user(claims.name)
+        if user is None or not user.is_active or user.epoch != claims.epoch:
+            raise AccessError("the session was ended; sign in again", is_unknown=True)
+        return user
+
+    # Signing in
+
+    def sign_in(self, name: str, password: str) -> User:
+        """Return the user whose name and password these are.
+
+        Raises:
+            AccessError: They are not; it does not tell which of the two is wrong.
+        """
+        user = self._store.user(name)
+        if not is_password(password, None if user is None else user.password_hash):
+            raise AccessError("the name or the password is wrong", is_unknown=True)
+        if user is None or not user.is_active:
+            raise AccessError("the name or the password is wrong", is_unknown=True)
+        if needs_rehash(user.password_hash):
+            self._store.rehash_password(name, user.password_hash, hash_password(password))
+        return user
+
+    def session_of(self, user: User) -> str:
+        """Return a session for somebody who has just signed in."""
+        return self.signer.sign(user, "session")
+
+    def renewed_session(self, cookie: str) -> str | None:
+        """Return a session that goes on from this one; None: it is young, or over."""
+        try:
+            claims = self.signer.read(cookie, "session")
+            if not claims.is_half_over:
+                return None
+            user = self._signed_by(claims)
+        except AccessError:
+            return None
+        return self.signer.sign(user, "session", signed_in_at=claims.signed_in_at)
+
+    def jwt_of(self, user: User) -> tuple[str, int]:
+        """Return a token for a program, and for how many seconds it is good."""
+        return self.signer.sign(user, "jwt"), JWT_S
+
+    # Users
+
+    def users(self) -> list[User]:
+        """Return all users, by name."""
+        return self._store.users()
+
+    def user(self, name: str) -> User:
+        """Return one user.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        found = self._store.user(name)
+        if found is None:
+            raise NotFoundError(f"there is no user {name!r}; `camelx user list` names them")
+        return found
+
+    def add_user(self, name: str, role: AccessRole, password: str, *, by: Principal) -> User:
+        """Add somebody who may sign in.
+
+        Raises:
+            ConflictError: The name is taken.
+            ConfigError: The password is too short, or the name means somebody else.
+        """
+        if name.lower() in _TAKEN:
+            raise ConfigError(f"the name {name!r} means whoever sits at the machine; choose another")
+        user = User(name=name, role=role, password_hash=hash_password(password))
+        self._store.add_user(user)
+        self.audit(by, "user.add", name, role=role.value)
+        return user
+
+    def set_password(self, name: str, password: str, *, by: Principal) -> User:
+        """Give a user another password; their sessions end, their API tokens stay.
+
+        Raises:
+            NotFoundError: There is no such user.
+            ConfigError: The password is too short.
+        """
+        user = self._store.change_user(name, password_hash=hash_password(password))
+        self.audit(by, "user.password", name)
+        return user
+
+    def change_user(
+        self, name: str, *, by: Principal, role: AccessRole | None = None, is_active: bool | None = None
+    ) -> User:
+        """Give a user another role, or let them in or out; their sessions end.
+
+        Raises:
+            NotFoundError: There is no such user.
+            ConflictError: No active admin would be left.
+        """
+        asked = {"role": role, "is_active": is_active}
+        changes = {field: value for field, value in asked.items() if value is not None}
+        user = self._store.change_user(name, **changes)
+        self.audit(by, "user.change", name, **changes)
+        return user
+
+    # The audit trail
+
+    def audit(self, principal: Principal, action: str, subject: str, **details: object) -> None:
+        """Note who changed what; call it after the change.
+
+        Args:
+            principal: Who did it.
+            action: Such as "model.promote", "annotation.create", "agents.save".
+            subject: What it was done to: an id or a name.
+            details: What else tells what happened, as JSON can hold it; never a secret.
+        """
+        kept = {"via": principal.via, **details}
+        self._store.add_audit_entry(
+            AuditEntry(
+                actor=principal.name,
+                action=action,
+                subject=subject,
+                details=kept,
+                trace_id=current_trace_id(),
+            )
+        )
+
+    def trail(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[AuditEntry]:
+        """Return entries of the audit trail that meet all conditions, newest first.
+
+        `before` is the number of the last entry that was seen; "model" as action finds "model.promote" too.
+        """
+        return self._store.audit_entries(
+            actor=actor, action=action, subject=subject, before=before, limit=limit
+        )
 
 
 def allow(principal: Principal, role: AccessRole) -> Principal:

@@ -32,6 +32,7 @@ from camelx.config.cycle import (
 )
 from camelx.config.environment import (
     Settings,
+    is_loopback,
     is_missing,
     settings,
     without_password,
@@ -87,6 +88,7 @@ __all__ = [
     "TransformersBackendConfig",
     "ValidationConfig",
     "WinRateConfig",
+    "is_loopback",
     "is_missing",
     "load_config",
     "parse_config",

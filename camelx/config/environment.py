@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from camelx.errors import ConfigError
 
@@ -39,7 +39,29 @@ class Settings(BaseSettings):
     """Whether people must sign in; "auto": as soon as the app listens on more than loopback."""
     secret_key: SecretStr | None = None
     """Signs sessions; None: made once and kept in data/secret.key. Several apps on one database share one."""
+    trusted_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further origins whose pages may call the app, separated by commas, such as https://camelx.example.org:
+    needed where a proxy changes the Host header."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses of proxies, separated by commas, whose X-Forwarded-For and -Proto headers are believed."""
+    max_body_mb: float = Field(default=2, gt=0)
+    """The longest body of a request, in MiB."""
+    max_upload_mb: float = Field(default=64, gt=0)
+    """The longest body of an import or an upload, in MiB."""
+    sign_in_rate: str = "10/minute"
+    """How often one name may try to sign in; one address may four times as often."""
+    write_rate: str = "1200/minute"
+    """How many changes one user may ask for, where people sign in."""
+    sentry_dsn: SecretStr | None = None
+    """Where unexpected errors are sent, with the extra `sentry`; None: nowhere."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("trusted_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
 
     @property
     def data_dir(self) -> Path:

@@ -1,6 +1,7 @@
 """The frozen records that cross from one room to another, and the protocol by which rooms know agents.
 
-`records` has what the loop works with, `events` what happens in a cycle, `people` who uses camelx and what
+`records` has what the loop works with, `events` what happens in a cycle, `launches` how one was
+started, `people` who uses camelx and what
 they may do.
 """
 
@@ -15,6 +16,8 @@ from camelx.schemas.events import (
     StageStatusChanged,
     TrainingStep,
 )
+from camelx.schemas.agent_versions import AgentVersion
+from camelx.schemas.launches import Launch
 from camelx.schemas.people import (
     AccessRole,
     ApiToken,
@@ -59,6 +62,7 @@ __all__ = [
     "AccessRole",
     "AdapterVersion",
     "Agent",
+    "AgentVersion",
     "Annotation",
     "ApiToken",
     "AuditEntry",
@@ -74,6 +78,7 @@ __all__ = [
     "Holdout",
     "Interaction",
     "KeptAnswer",
+    "Launch",
     "LogLine",
     "Message",
     "PreferencePair",

@@ -69,6 +69,8 @@ class Principal(Record):
 class AuditEntry(Record):
     """Who changed what, and when."""
 
+    id: int | None = None
+    """Its number, which the database gives; later ones are higher."""
     at: datetime = Field(default_factory=utc_now)
     actor: str
     action: str
@@ -77,3 +79,18 @@ class AuditEntry(Record):
     """What was changed: an id or a name."""
     details: dict[str, Any] = Field(default_factory=dict)
     trace_id: str | None = None
+
+
+class KeptAnswer(Record):
+    """What a request with an idempotency key was answered; it is answered the same again."""
+
+    actor: str
+    key: str
+    request_hash: str
+    """Of method, path and body: the same key with another request is a mistake of the caller."""
+    started_at: datetime = Field(default_factory=utc_now)
+    status: int | None = None
+    """None: the request still runs."""
+    headers: dict[str, Any] = Field(default_factory=dict)
+    body: str | None = None
+    """None: the answer held a secret or was too long to keep."""

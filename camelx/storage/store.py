@@ -21,7 +21,9 @@ from camelx.schemas import (
     Vote,
     utc_now,
 )
+from camelx.storage.accounts import Accounts
 from camelx.storage.events import Events
+from camelx.storage.agent_versions import AgentVersions
 from camelx.storage.judgements import Judgements
 from camelx.storage.queries import columns, goal_query
 from camelx.storage.rows import records_of, row_of
@@ -37,7 +39,7 @@ from camelx.storage.tables import (
 )
 
 
-class Store(Judgements, Events):
+class Store(Accounts, Judgements, Events, AgentVersions):
     """What is stored, by record. Lists come in an order that depends on their content alone."""
 
     # Goals
