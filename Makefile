@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Tests run side by side, a file in one process; each process has one thread for the models' arithmetic.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
+	--cov=camelx --cov-branch --cov-report=term:skip-covered --cov-fail-under=85
 # Installed packages are compiled once; a machine that forbids writing bytecode would compile at each start.
 unexport PYTHONDONTWRITEBYTECODE
 # The databases of camelx and of its Prefect server, for which a first cycle would wait; it may fail.
@@ -18,12 +21,10 @@ cycle: $(VENV)/.installed       ## run one self-improvement cycle (ARGS="--goals
 	@$(BIN)/camelx cycle $(ARGS)
 
 test: $(VENV)/.installed-dev    ## the tests, with branch coverage
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest -m "not slow" \
-		--cov=camelx --cov-branch --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(VENV)/.installed-dev check  ## every check and every test, the slow ones too
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest \
-		--cov=camelx --cov-branch --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: $(VENV)/.installed-dev   ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
