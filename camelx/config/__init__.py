@@ -18,6 +18,7 @@ from camelx.config.agents import (
     ScriptedBackendConfig,
     TransformersBackendConfig,
 )
+from camelx.config.choosing import check_overrides, chosen_config, config_names
 from camelx.config.cycle import (
     EvaluationConfig,
     ExportConfig,
@@ -42,6 +43,12 @@ from camelx.config.loading import (
     parse_config,
     with_overrides,
 )
+from camelx.config.mistakes import (
+    Mistake,
+    agents_mistakes,
+    parse_agents,
+    plain_document,
+)
 from camelx.config.ranking import (
     BradleyTerryConfig,
     BudgetConfig,
@@ -54,6 +61,7 @@ from camelx.config.ranking import (
     ReliablePeerRankConfig,
     WinRateConfig,
 )
+from camelx.config.secrets import masked, secret_lines
 
 __all__ = [
     "DEMO_MODEL_DIR",
@@ -71,6 +79,7 @@ __all__ = [
     "GenerationConfig",
     "GoalsConfig",
     "LoraSettings",
+    "Mistake",
     "OpenAIBackendConfig",
     "PanelLimits",
     "PeerRankConfig",
@@ -88,10 +97,18 @@ __all__ = [
     "TransformersBackendConfig",
     "ValidationConfig",
     "WinRateConfig",
+    "agents_mistakes",
+    "check_overrides",
+    "chosen_config",
+    "config_names",
     "is_loopback",
     "is_missing",
     "load_config",
+    "masked",
+    "parse_agents",
     "parse_config",
+    "plain_document",
+    "secret_lines",
     "settings",
     "with_overrides",
     "without_password",

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from camelx.config.secrets import looks_like_key
 from camelx.config.section import MisplacedError, Section, nearest_hint
 from camelx.schemas import Role
 
 DEMO_MODEL_DIR = Path(__file__).parent.parent / "demo_model" / "weights"
 """Directory of the model that ships with camelx, which "demo" names as a model."""
+
+
+def _names_a_variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name) or looks_like_key(name):
+        raise MisplacedError(
+            "expected the name of an environment variable, such as OPENAI_API_KEY, got something else (not "
+            "repeated here, it may be the key itself); put the key into a variable and write its name here"
+        )
+    return name
+
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VariableName = Annotated[str, AfterValidator(_names_a_variable)]
+"""The name of an environment variable; a secret that was pasted in its place is refused, and not repeated."""
 
 
 class SamplingConfig(Section):
@@ -68,7 +85,7 @@ class OpenAIBackendConfig(Section):
     model: str
     url: str
     """Base URL, ending in /v1."""
-    api_key_env: str | None = None
+    api_key_env: VariableName | None = None
     """Environment variable that holds the key; None: the server needs none."""
     send_seed: bool = True
     """False: leave `seed` out of the requests, for servers that refuse fields they don't know."""
@@ -86,7 +103,7 @@ class CamelBackendConfig(Section):
     """A value of camel.types.ModelPlatformType, such as "anthropic" or "ollama"."""
     model: str
     url: str | None = None
-    api_key_env: str | None = None
+    api_key_env: VariableName | None = None
     timeout_s: float = Field(default=120.0, gt=0)
     retry: RetryConfig = RetryConfig()
     price: PriceConfig | None = None
@@ -101,6 +118,8 @@ class ScriptedBackendConfig(Section):
     match answers. A relative path starts at agents.yaml."""
     replies: tuple[str, ...] = ()
     """Without `path`: these replies, chosen by the request's seed."""
+    piece_s: float = Field(default=0.0, ge=0, le=10)
+    """Seconds between two words where somebody listens, as in a live session: as slow as a real model."""
     price: PriceConfig | None = None
 
 
@@ -141,20 +160,8 @@ class AgentsConfig(Section):
 
     @model_validator(mode="after")
     def _is_complete(self) -> AgentsConfig:
-        for i, agent in enumerate(self.agents):
-            if agent.backend not in self.backends:
-                raise MisplacedError(
-                    f"agent {agent.name!r} names backend {agent.backend!r}; declared are "
-                    f"{', '.join(sorted(self.backends))}{nearest_hint(agent.backend, self.backends)}",
-                    *("agents", i, "backend"),
-                )
-            kind = self.backends[agent.backend].kind
-            if agent.tools and kind not in ("openai", "camel"):
-                raise MisplacedError(
-                    f"agent {agent.name!r} has tools, but its backend {agent.backend!r} is of kind {kind}, "
-                    "which calls none; drop them, or serve the model and use kind openai or camel",
-                    *("agents", i, "tools"),
-                )
+        if wrong := list(self._wrong_backends()):
+            raise MisplacedError(str(wrong[0]), *wrong[0].place, others=wrong[1:])
         names = [name for agent in self.agents for name in agent.members]
         if len(set(names)) < len(names):
             raise ValueError(f"agent names must differ, got {', '.join(names)}")
@@ -162,6 +169,22 @@ class AgentsConfig(Section):
             if not self.with_role(role):
                 raise ValueError(f"no agent has the role {role}: a cycle needs at least one")
         return self
+
+    def _wrong_backends(self) -> Iterator[MisplacedError]:
+        """Yield what is wrong between agents and backends."""
+        for i, agent in enumerate(self.agents):
+            if agent.backend not in self.backends:
+                yield MisplacedError(
+                    f"agent {agent.name!r} names backend {agent.backend!r}; declared are "
+                    f"{', '.join(sorted(self.backends))}{nearest_hint(agent.backend, self.backends)}",
+                    *("agents", i, "backend"),
+                )
+            elif agent.tools and (kind := self.backends[agent.backend].kind) not in ("openai", "camel"):
+                yield MisplacedError(
+                    f"agent {agent.name!r} has tools, but its backend {agent.backend!r} is of kind {kind}, "
+                    "which calls none; drop them, or serve the model and use kind openai or camel",
+                    *("agents", i, "tools"),
+                )
 
     def with_role(self, role: Role) -> tuple[AgentConfig, ...]:
         """Return the agents of one role."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,9 +17,10 @@ class Section(BaseModel):
 class MisplacedError(ValueError):
     """What a section's own check found wrong, with the place below the section that it concerns."""
 
-    def __init__(self, message: str, *place: str | int) -> None:
+    def __init__(self, message: str, *place: str | int, others: Sequence[MisplacedError] = ()) -> None:
+        """Take the message and its place; `others` are what the same check found beside it."""
         super().__init__(message)
-        self.place = place
+        self.place, self.others = place, tuple(others)
 
 
 def nearest_hint(name: str, valid: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from camelx.schemas.events import (
 )
 from camelx.schemas.agent_versions import AgentVersion
 from camelx.schemas.launches import Launch
+from camelx.schemas.annotating import Given, Lease, RankedCycle, Skip
 from camelx.schemas.people import (
     AccessRole,
     ApiToken,
@@ -74,21 +75,25 @@ __all__ = [
     "Dropped",
     "EventKind",
     "EventPayload",
+    "Given",
     "Goal",
     "Holdout",
     "Interaction",
     "KeptAnswer",
     "Launch",
     "LogLine",
+    "Lease",
     "Message",
     "PreferencePair",
     "Principal",
     "ProgressMade",
+    "RankedCycle",
     "Ranking",
     "Record",
     "Reply",
     "ReviewForm",
     "Role",
+    "Skip",
     "Split",
     "Stage",
     "StageReport",
