@@ -10,12 +10,15 @@ from __future__ import annotations
 import functools
 import logging
 import resource
+import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from camelx.calls import Assignment
 from camelx.clock import model_seconds
@@ -23,15 +26,20 @@ from camelx.config import RunConfig, Settings, load_config, parse_config, settin
 from camelx.errors import ConfigError, OrchestrationError
 from camelx.goal_sets import choose_goals, frozen_holdout, size_notes
 from camelx.holding import hold, let_go, seconds_to_charge
+from camelx.recording import record_now, recording
 from camelx.schemas import (
     AdapterVersion,
     Cycle,
     CycleStatus,
+    CycleStatusChanged,
+    EventPayload,
     Goal,
+    Launch,
     Role,
     Split,
     Stage,
     StageReport,
+    StageStatusChanged,
     derived_seed,
     stable_id,
     utc_now,
@@ -51,6 +59,8 @@ class CycleContext:
     config: RunConfig
     settings: Settings
     store: Store
+    tell: Callable[[EventPayload], None] = lambda payload: None
+    """Called with what happens, for whoever watches the cycle; it costs nothing."""
 
     @property
     def folder(self) -> Path:
@@ -133,37 +143,58 @@ def _run_stage(
     if earlier is not None and earlier.status is CycleStatus.COMPLETED:
         return earlier
     cycle = store.cycle(cycle_id)
-    context = CycleContext(cycle, parse_config(cycle.config), settings(), store)
-    context.folder.mkdir(parents=True, exist_ok=True)
     before = (earlier.seconds, earlier.model_seconds) if earlier else (0.0, 0.0)
-    report = StageReport(cycle_id=cycle_id, stage=stage, seconds=before[0], model_seconds=before[1])
-    store.save_stage_report(report)
+    begun = StageReport(cycle_id=cycle_id, stage=stage, seconds=before[0], model_seconds=before[1])
+    with recording(store, cycle_id, stage) as events:
+        context = CycleContext(cycle, parse_config(cycle.config), settings(), store, events.tell)
+        context.folder.mkdir(parents=True, exist_ok=True)
+        _keep(context, begun)
+        return _run_body(body, context, begun)
+
+
+def _run_body(
+    body: Callable[[CycleContext], Outcome], context: CycleContext, begun: StageReport
+) -> StageReport:
     start, model_start = time.perf_counter(), model_seconds()
     try:
         outcome = body(context)
     except BaseException as e:
         update = {
             "status": CycleStatus.FAILED if isinstance(e, Exception) else CycleStatus.CANCELLED,
-            "seconds": before[0] + time.perf_counter() - start,
-            "model_seconds": before[1] + model_seconds() - model_start,
+            "seconds": begun.seconds + time.perf_counter() - start,
+            "model_seconds": begun.model_seconds + model_seconds() - model_start,
             "error": _why(e),
         }
-        store.save_stage_report(report.model_copy(update=update))
-        _charge(store, cycle_id)
+        _keep(context, begun.model_copy(update=update))
+        _charge(context.store, begun.cycle_id)
         raise
-    report = report.model_copy(
+    report = begun.model_copy(
         update={
             "status": CycleStatus.COMPLETED,
-            "seconds": before[0] + time.perf_counter() - start,
-            "model_seconds": before[1] + outcome.model_seconds,
+            "seconds": begun.seconds + time.perf_counter() - start,
+            "model_seconds": begun.model_seconds + outcome.model_seconds,
             "n_model_calls": outcome.n_model_calls,
             "counts": dict(outcome.counts),
             "details": dict(outcome.details),
         }
     )
-    store.save_stage_report(report)
-    _charge(store, cycle_id)
+    _keep(context, report)
+    _charge(context.store, begun.cycle_id)
     return report
+
+
+def _keep(context: CycleContext, report: StageReport) -> None:
+    """Store a stage's report, and tell who watches."""
+    context.store.save_stage_report(report)
+    context.tell(
+        StageStatusChanged(
+            stage=report.stage,
+            status=report.status,
+            seconds=report.seconds,
+            counts=report.counts,
+            error=report.error,
+        )
+    )
 
 
 def _why(error: BaseException) -> str:
@@ -195,6 +226,8 @@ def open_cycle(
     cycle_id: str | None = None,
     resume: bool = False,
     from_stage: str | None = None,
+    queued_only: bool = False,
+    flow_run_id: str | None = None,
 ) -> str:
     """Make a cycle, or reopen one, and return its id.
 
@@ -205,10 +238,14 @@ def open_cycle(
         resume: Reopen the latest cycle that was begun and did not complete.
         from_stage: Forget the reports of this stage and of all later ones, so that they run again. Model
             calls that were answered are still not made again.
+        queued_only: Begin the cycle that `cycle_id` names only if it still waits in the queue: it may have
+            been cancelled since this process was started for it.
+        flow_run_id: The run in Prefect that carries it out.
 
     Raises:
         ConfigError: The config, a goal source or an option is wrong.
-        OrchestrationError: There is nothing to resume, or another process runs the cycle.
+        OrchestrationError: There is nothing to resume, another process runs the cycle, or it is not queued
+            any more.
         AgentError: A model server that the config names can't be reached.
     """
     check_options(overrides, cycle_id, resume, from_stage)
@@ -216,11 +253,13 @@ def open_cycle(
         if cycle_id is None and not resume:
             new = _new_cycle(store, Path(config_path), overrides)
             hold(new.id)
+            _note_process(store, new.id, flow_run_id)
+            record_now(store, new.id, CycleStatusChanged(status=CycleStatus.RUNNING))
             return new.id
         cycle = store.cycle(cycle_id) if cycle_id else _unfinished(store)
         again = _from(from_stage) if from_stage else ()
-        _check_what_is_left(store, cycle, again)
-        hold(cycle.id)
+        _take(store, cycle, again, queued_only)
+        _note_process(store, cycle.id, flow_run_id)
         if Stage.TRAIN in again:
             _set_adapter_aside(cycle.id)
         # The first time of what is done again goes with its report: it would look like overhead.
@@ -228,6 +267,7 @@ def open_cycle(
         store.forget_stage_reports(cycle.id, again)
         left = max(0.0, store.cycle(cycle.id).seconds - forgotten)
         store.update_cycle(cycle.id, status=CycleStatus.RUNNING, error=None, finished_at=None, seconds=left)
+        record_now(store, cycle.id, CycleStatusChanged(status=CycleStatus.RUNNING))
         return cycle.id
 
 
@@ -249,9 +289,14 @@ def check_options(
 
 
 def close_cycle(
-    cycle_id: str, *, status: CycleStatus, seconds: float | None = None, error: str | None = None
-) -> None:
-    """Record how a cycle ended.
+    cycle_id: str,
+    *,
+    status: CycleStatus,
+    seconds: float | None = None,
+    error: str | None = None,
+    was: Collection[CycleStatus] = (CycleStatus.QUEUED, CycleStatus.RUNNING),
+) -> bool:
+    """Record how a cycle ended, and return whether it was open until now: who tells of it tells once.
 
     Args:
         cycle_id: The cycle.
@@ -259,11 +304,16 @@ def close_cycle(
         seconds: Wall time of this run; None: since this process opened the cycle. It is added to
             that of earlier runs.
         error: Why it did not complete.
+        was: What it must be until now; else nothing is recorded.
     """
     with open_store() as store:
-        _charge(store, cycle_id, seconds)
-        store.update_cycle(cycle_id, status=status, error=error, finished_at=utc_now())
+        now = max(utc_now(), store.cycle(cycle_id).started_at)  # a clock may be set back
+        is_closed = store.move_cycle(cycle_id, was=was, status=status, error=error, finished_at=now)
+        if is_closed:
+            _charge(store, cycle_id, seconds)
+            record_now(store, cycle_id, CycleStatusChanged(status=status, error=error))
     let_go(cycle_id)
+    return is_closed
 
 
 def peak_rss_mb() -> float:
@@ -286,7 +336,7 @@ def _unfinished(store: Store) -> Cycle:
     open_cycles = [
         cycle
         for cycle in reversed(store.cycles())
-        if cycle.status is not CycleStatus.COMPLETED
+        if cycle.status not in (CycleStatus.COMPLETED, CycleStatus.QUEUED)
         and (cycle.origin == "run" or len(store.stage_reports(cycle.id)) > 1)
     ]
     if len(open_cycles) > 1:
@@ -327,24 +377,125 @@ def _from(name: str) -> Sequence[Stage]:
     return STAGES[STAGES.index(Stage(name)) :]
 
 
-def _new_cycle(store: Store, config_path: Path, overrides: Mapping[str, Any] | None) -> Cycle:
-    from camelx.agents import check_team
+def queue_cycle(
+    store: Store,
+    config_path: Path,
+    *,
+    overrides: Mapping[str, Any] | None,
+    requested_by: str,
+    trace_id: str | None = None,
+    ended: Collection[str] = (),
+) -> Cycle:
+    """Make the record of a cycle that is to be begun by `open_cycle` with `queued_only`, and return it.
+
+    What can be wrong with the config is said here; the champion and the goals are looked up when the cycle
+    begins, for that may be later.
+
+    Args:
+        store: The database.
+        config_path: A cycle.yaml.
+        overrides: Values by dotted key that win over the file.
+        requested_by: Who asks.
+        trace_id: Of the request, kept with every interaction of the cycle; None: a new one.
+        ended: Cycles that are marked running though their process is gone.
+
+    Raises:
+        ConfigError: The config or an override is wrong.
+        ConflictError: Another cycle is queued or runs.
+    """
+    config = _checked_config(config_path, overrides)
+
+    def make(number: int) -> Cycle:
+        cycle = new_cycle(number, config, config_path, None, ())
+        changes = {"status": CycleStatus.QUEUED} | ({"trace_id": trace_id} if trace_id else {})
+        return cycle.model_copy(update=changes)
+
+    cycle = store.queue_cycle(make, requested_by=requested_by, ended=ended)
+    record_now(store, cycle.id, CycleStatusChanged(status=CycleStatus.QUEUED))
+    return cycle
+
+
+def _checked_config(config_path: Path, overrides: Mapping[str, Any] | None) -> RunConfig:
     from camelx.evaluation import make_verifier
-    from camelx.policies import champion_policy
 
     config = load_config(config_path, overrides)
     config.check_judges_write()
+    make_verifier(config.evaluation)
+    return config
+
+
+def _new_cycle(store: Store, config_path: Path, overrides: Mapping[str, Any] | None) -> Cycle:
+    config = _checked_config(config_path, overrides)
+    number = store.next_cycle_number()
+    champion, goals = _start_of(store, config, number)
+    cycle = new_cycle(number, config, config_path, champion, goals)
+    store.add_cycle(cycle)
+    return cycle
+
+
+def _start_of(store: Store, config: RunConfig, number: int) -> tuple[AdapterVersion | None, list[Goal]]:
+    """Return what a cycle of that number starts from (None: the base) and works on, all checked."""
+    from camelx.agents import check_team
+    from camelx.policies import champion_policy
+
     champion, policy = champion_policy(config)
     check_team(config.agents, policy)
-    make_verifier(config.evaluation)
-    number = store.next_cycle_number()
     goals = choose_goals(store, config, derived_seed(config.seed, number))
     n_heldout = len(frozen_holdout(store, config))
     for note in size_notes(config.goals.model_dump(), n=len(goals), heldout_n=n_heldout):
         log.warning(note)
-    cycle = new_cycle(number, config, config_path, champion, goals)
-    store.add_cycle(cycle)
-    return cycle
+    return champion, goals
+
+
+def _take(store: Store, cycle: Cycle, again: Sequence[Stage], queued_only: bool) -> None:
+    """Make a stored cycle this process's, if what it still has to ask is there."""
+    if queued_only:
+        _require_queued(cycle)
+    is_new = cycle.origin == "run" and not (cycle.goal_ids or store.stage_reports(cycle.id))
+    if not is_new:
+        _check_what_is_left(store, cycle, again)
+    hold(cycle.id)
+    if is_new:
+        _fill(store, cycle)
+    if queued_only and not store.move_cycle(
+        cycle.id, was=[CycleStatus.QUEUED], status=CycleStatus.RUNNING
+    ):
+        let_go(cycle.id)
+        _require_queued(store.cycle(cycle.id))
+
+
+def _fill(store: Store, cycle: Cycle) -> None:
+    """Give a cycle that was queued its champion and its goals: it begins now."""
+    champion, goals = _start_of(store, parse_config(cycle.config), cycle.number)
+    store.update_cycle(
+        cycle.id,
+        parent_version=champion.version if champion else None,
+        goal_ids=tuple(goal.id for goal in goals),
+        started_at=utc_now(),
+        finished_at=None,
+    )
+
+
+def _require_queued(cycle: Cycle) -> None:
+    if cycle.status is not CycleStatus.QUEUED:
+        raise OrchestrationError(
+            f"cycle {cycle.id} is not queued any more: it is {cycle.status}"
+            + (f" ({cycle.error})" if cycle.error else "")
+        )
+
+
+def _note_process(store: Store, cycle_id: str, flow_run_id: str | None) -> None:
+    """Keep which process runs the cycle, so that whoever wants to stop it finds it."""
+    asked = store.launch(cycle_id) or Launch(cycle_id=cycle_id, requested_by="command line")
+    process = psutil.Process()
+    update = {
+        "host": socket.gethostname(),
+        "pid": process.pid,
+        "process_began": process.create_time(),
+        "flow_run_id": flow_run_id,
+        "cancel_asked_at": None,
+    }
+    store.save_launch(asked.model_copy(update=update))
 
 
 def new_cycle(

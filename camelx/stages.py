@@ -26,7 +26,8 @@ from camelx.cycles import CycleContext, Outcome, recorded
 from camelx.errors import DataValidationError
 from camelx.files import replacing
 from camelx.policies import open_registry
-from camelx.schemas import Role, Split, Stage, Verdict, utc_now
+from camelx.registry import Registry
+from camelx.schemas import Role, Split, Stage, TrainingStep, Verdict, utc_now
 
 
 @recorded(Stage.GENERATE)
@@ -154,7 +155,7 @@ def train_dpo_adapter(context: CycleContext) -> Outcome:
             parent_adapter=parent.adapter,
             settings=config.training,
             seed=context.seed,
-            on_metrics=lambda step, metrics: registry.log_metrics(run_id, metrics, step),
+            on_metrics=lambda step, metrics: _show_step(context, registry, run_id, step, metrics),
             manifest={"config": cycle.config, "base_name": config.policy.base, **_lineage(context)},
         )
     return Outcome(
@@ -244,6 +245,22 @@ def register_in_mlflow(context: CycleContext) -> Outcome:
             "in_use": in_use,
             "run_id": trained.details["run_id"],
         }
+    )
+
+
+def _show_step(
+    context: CycleContext, registry: Registry, run_id: str, step: int, metrics: dict[str, float]
+) -> None:
+    """Send what a training step gave, under TRL's names, to MLflow and to whoever watches."""
+    registry.log_metrics(run_id, metrics, step)
+    context.tell(
+        TrainingStep(
+            step=step,
+            loss=metrics.get("loss"),
+            reward_margin=metrics.get("rewards/margins"),
+            accuracy=metrics.get("rewards/accuracies"),
+            learning_rate=metrics.get("learning_rate"),
+        )
     )
 
 
