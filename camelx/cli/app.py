@@ -12,6 +12,7 @@ from camelx.cli.audit import explain, replay
 from camelx.cli.bench import bench_app, demo_model_app
 from camelx.cli.cycle import cycle, cycles, show
 from camelx.cli.database import database_app
+from camelx.cli.demo_data import demo_data
 from camelx.cli.doctor import doctor
 from camelx.cli.failures import Commands
 from camelx.cli.files import export, import_app, validate
@@ -52,7 +53,7 @@ def options(
 
 for command in (
     cycle, cycles, show, annotate, explain, replay, serve,
-    export, validate, models, promote, rollback, doctor,
+    export, validate, models, promote, rollback, doctor, demo_data,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(import_app, name="import")

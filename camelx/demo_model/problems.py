@@ -192,7 +192,7 @@ def demo_goals(
     """
     seed = HELDOUT_SEED if split is Split.HELDOUT else seed
     problems = make_problems(n, seed=seed, levels=levels, exclude=exclude, split=split)
-    return [_goal(problem, split) for problem in problems]
+    return [goal_of(problem, split) for problem in problems]
 
 
 def is_held_out(text: str) -> bool:
@@ -208,7 +208,8 @@ def make_problem(rng: random.Random, level: int) -> Problem:
     return problem
 
 
-def _goal(problem: Problem, split: Split) -> Goal:
+def goal_of(problem: Problem, split: Split = Split.TRAIN) -> Goal:
+    """Return the problem as a goal of the source "demo"."""
     return Goal.new(
         problem.text,
         answer=str(problem.answer),

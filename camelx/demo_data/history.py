@@ -1,0 +1,133 @@
+"""Earlier cycles that are only long: proposals and executions by the hundred thousand, not judged."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from camelx.config import RunConfig
+from camelx.demo_data.agents import AGENTS, MODEL, SYSTEMS, Skill, plan_of, solution_of
+from camelx.demo_data.cycles import demo_cycle
+from camelx.demo_data.judged import generation_report
+from camelx.demo_model.problems import GOAL_LEVELS, Problem, goal_of, make_problems
+from camelx.generation import interaction_id
+from camelx.prompts import execution_messages, proposal_messages
+from camelx.schemas import Cycle, CycleStatus, Goal, Interaction, Message, Role, Stage, derived_seed
+from camelx.storage import Store
+
+_PROPOSERS = [skill for skill in AGENTS if skill.role is Role.PROPOSER]
+_EXECUTORS = [skill for skill in AGENTS if skill.role is Role.EXECUTOR]
+_PER_GOAL = sum(skill.samples for skill in _PROPOSERS) * (1 + len(_EXECUTORS))
+_GOALS = 1_700
+"""Of a whole cycle: some 20,000 interactions, one transaction."""
+_LENGTH = timedelta(hours=4)
+"""Of one cycle."""
+_FAILED = 0.004
+_NOT_RANKED = "demo data: interactions alone, nothing of it was reviewed"
+
+
+def add_history(
+    store: Store,
+    config: RunConfig,
+    n: int,
+    *,
+    end: datetime,
+    on_progress: Callable[[int], None],
+) -> int:
+    """Store cycles with at least `n` interactions in all, and return how many there are.
+
+    They are cancelled behind their first stage, as rounds are that were imported and not gone on with.
+
+    Args:
+        store: The database.
+        config: Of all the cycles.
+        n: Interactions; 0 stores nothing.
+        end: When the last of the cycles ended.
+        on_progress: Told after each cycle how many interactions there are.
+    """
+    n_goals = -(-n // _PER_GOAL)
+    sizes = [min(_GOALS, n_goals - done) for done in range(0, n_goals, _GOALS)]
+    first, n_added = store.next_cycle_number(), 0
+    for i, size in enumerate(sizes):
+        start = end - (len(sizes) - i) * 2 * _LENGTH
+        n_added += _add_long_cycle(store, first + i, config, size, start)
+        on_progress(n_added)
+    return n_added
+
+
+def _add_long_cycle(store: Store, number: int, config: RunConfig, n_goals: int, start: datetime) -> int:
+    problems = make_problems(n_goals, seed=derived_seed(config.seed, number), levels=GOAL_LEVELS)
+    goals = [goal_of(problem) for problem in problems]
+    cycle = demo_cycle(number, config, goals, start)
+    rng = random.Random(derived_seed(config.seed, cycle.trace_id))
+    rows: list[Interaction] = []
+    for i, (goal, problem) in enumerate(zip(goals, problems, strict=True)):
+        rows += _rows_of_goal(rng, cycle, goal, problem, start + i * _LENGTH / n_goals)
+    end = start + _LENGTH
+    ended = cycle.model_copy(
+        update={
+            "status": CycleStatus.CANCELLED,
+            "finished_at": end,
+            "seconds": _LENGTH.total_seconds(),
+            "error": _NOT_RANKED,
+        }
+    )
+    report = generation_report(cycle, n_goals, rows, start, end)
+    store.add_played_cycle(ended, goals, rows, (), (), report)
+    return len(rows)
+
+
+def _rows_of_goal(
+    rng: random.Random, cycle: Cycle, goal: Goal, problem: Problem, moment: datetime
+) -> Iterator[Interaction]:
+    """Yield the goal's proposals, each before its executions."""
+    asked = proposal_messages(SYSTEMS[Role.PROPOSER], goal.text)
+    for proposer in _PROPOSERS:
+        for sample in range(proposer.samples):
+            plan = _row(
+                rng, cycle, goal, proposer, sample, None, asked, plan_of(rng, proposer, problem), moment
+            )
+            yield plan
+            if plan.error is not None:
+                continue
+            told = execution_messages(SYSTEMS[Role.EXECUTOR], goal.text, plan.completion)
+            for executor in _EXECUTORS:
+                text = solution_of(rng, executor, problem, plan.completion)
+                yield _row(rng, cycle, goal, executor, 0, plan.id, told, text, moment)
+
+
+def _row(
+    rng: random.Random,
+    cycle: Cycle,
+    goal: Goal,
+    skill: Skill,
+    sample: int,
+    parent_id: str | None,
+    messages: tuple[Message, ...],
+    text: str,
+    moment: datetime,
+) -> Interaction:
+    item_id = interaction_id(cycle.id, Stage.GENERATE, goal.id, skill.name, parent_id, sample)
+    has_failed = rng.random() < _FAILED
+    n_tokens = 0 if has_failed else len(text) // 4 + 1
+    return Interaction(
+        id=item_id,
+        cycle_id=cycle.id,
+        stage=Stage.GENERATE,
+        goal_id=goal.id,
+        agent=skill.name,
+        role=skill.role,
+        parent_id=parent_id,
+        sample=sample,
+        model=MODEL,
+        messages=messages,
+        completion="" if has_failed else text,
+        finish_reason=None if has_failed else "stop",
+        prompt_tokens=len(messages[-1].content) // 4,
+        completion_tokens=n_tokens,
+        latency_s=round(0.011 * n_tokens * (0.7 + 0.9 * rng.random()), 3),
+        error="timeout after 120 s (demo data)" if has_failed else None,
+        trace_id=cycle.trace_id,
+        created_at=moment + timedelta(seconds=rng.random()),
+    )
