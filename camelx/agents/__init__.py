@@ -18,6 +18,8 @@ from camelx.agents.policy import PolicyModel, context_length
 
 if TYPE_CHECKING:
     from camelx.agents.checks import check_team
+    from camelx.agents.engines import SharedEngines
+    from camelx.agents.live import CUT, LiveAgent
     from camelx.agents.loading import open_model, token_counter
     from camelx.agents.team import Team, camel_agent, open_team
 
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("CAMEL_LOGGING_DISABLED", "true")
 
 __all__ = [
+    "CUT",
+    "LiveAgent",
     "PolicyModel",
+    "SharedEngines",
     "Team",
     "camel_agent",
     "check_team",
@@ -36,6 +41,9 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CUT": "live",
+    "LiveAgent": "live",
+    "SharedEngines": "engines",
     "Team": "team",
     "camel_agent": "team",
     "check_team": "checks",

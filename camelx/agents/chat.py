@@ -21,6 +21,7 @@ from camel.messages import BaseMessage
 from camel.types import ChatCompletion, OpenAIBackendRole
 
 from camelx.agents.retrying import NO_RETRY, is_retryable, retrying
+from camelx.agents.streaming import Listener, assembled, listening, streams
 from camelx.config import RetryConfig
 from camelx.errors import AgentError, boundary
 from camelx.schemas import Message, Reply, Role, ToolCall
@@ -59,13 +60,31 @@ class LeanChatAgent(ChatAgent):  # type: ignore[misc]  # camel has no types
         return answer
 
     async def _completion(self, messages: list[Any], tool_schemas: Any) -> ChatCompletion:
+        if (listener := listening.get()) is not None:
+            listener.new_call()
         try:
             async with asyncio.timeout(self.timeout_s):
-                response = await self.model_backend.current_model.arun(messages, None, tool_schemas or None)
+                response = await self._response(messages, tool_schemas or None, listener)
         except TimeoutError as e:
             raise TimeoutError(str(e) or f"no answer within {self.timeout_s} s") from e
         if not isinstance(response, ChatCompletion) or not response.choices:
             raise TypeError(f"expected a chat completion, got {str(response)[:200]!r}")
+        return response
+
+    async def _response(self, messages: list[Any], tools: Any, listener: Listener | None) -> Any:
+        """Return what the backend answers, whole; a server that can't stream is asked once more without."""
+        from openai import AsyncStream, BadRequestError, UnprocessableEntityError
+
+        backend = self.model_backend.current_model
+        try:
+            response = await backend.arun(messages, None, tools)
+        except (BadRequestError, UnprocessableEntityError):
+            if listener is None or not streams.get():
+                raise
+            streams.set(False)
+            response = await backend.arun(messages, None, tools)
+        if isinstance(response, AsyncStream):
+            return await assembled(response, listener, str(backend.model_type))
         return response
 
     def _record_final_output(self, output_messages: list[Any]) -> None:
@@ -106,13 +125,10 @@ class BackendAgent:
                 )
                 response = await agent.astep(last)
         except AgentError as e:
-            cause = e.__cause__ or e
-            raise AgentError(
-                str(e)[:_MAX_ERROR_CHARS], agent=self.name, retryable=is_retryable(cause)
-            ) from cause
+            raise as_agent_error(e, self.name) from (e.__cause__ or e)
         finally:
             request_seed.reset(token)
-        return _reply(response, time.perf_counter() - started, seed if self.takes_seed else None)
+        return reply_of(response, time.perf_counter() - started, seed if self.takes_seed else None)
 
 
 def chat_agent(
@@ -142,32 +158,39 @@ def chat_agent(
     return agent, messages[-1].content
 
 
-def _reply(response: Any, latency_s: float, seed: int | None) -> Reply:
+def as_agent_error(error: AgentError, agent: str) -> AgentError:
+    """Return the error as one of this agent, bounded, with whether another call may succeed."""
+    retryable = is_retryable(error.__cause__ or error)
+    return AgentError(str(error)[:_MAX_ERROR_CHARS], agent=agent, retryable=retryable)
+
+
+def reply_of(response: Any, latency_s: float, seed: int | None) -> Reply:
     """Return what the step gave; an answer without text has no message in CAMEL, and is an empty text."""
     text = response.msgs[0].content if response.msgs else ""
     reasons: Sequence[str] = response.info.get("termination_reasons") or ["stop"]
     usage: Mapping[str, int] = response.info.get("usage") or {}
     is_cut = len(text) > _MAX_REPLY_CHARS
     return Reply(
-        text=_storable(text[:_MAX_REPLY_CHARS]),
+        text=storable(text[:_MAX_REPLY_CHARS]),
         finish_reason="length" if is_cut else (None if reasons[0] == "None" else reasons[0]),
         prompt_tokens=usage.get("prompt_tokens") or 0,
         completion_tokens=usage.get("completion_tokens") or 0,
         latency_s=latency_s,
         seed=seed,
-        tool_calls=tuple(_tool_call(record) for record in response.info.get("tool_calls") or ()),
+        tool_calls=tuple(logged_tool_call(record) for record in response.info.get("tool_calls") or ()),
     )
 
 
-def _tool_call(record: Any) -> ToolCall:
+def logged_tool_call(record: Any) -> ToolCall:
     """Return what is logged of a tool that was called."""
     arguments = json.dumps(record.args, ensure_ascii=False, default=str)
     return ToolCall(
-        name=_storable(record.tool_name),
-        arguments=_storable(arguments[:_MAX_LOGGED_CHARS]),
-        result=_storable(str(record.result)[:_MAX_LOGGED_CHARS]),
+        name=storable(record.tool_name),
+        arguments=storable(arguments[:_MAX_LOGGED_CHARS]),
+        result=storable(str(record.result)[:_MAX_LOGGED_CHARS]),
     )
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Return the text with U+FFFD for what no database can store."""
     return _UNSTORABLE.sub("\ufffd", text)

@@ -118,6 +118,7 @@ def decode(
     eos_ids: Sequence[int],
     is_wanted: Callable[[int], bool],
     on_done: Callable[[int, Completion], None],
+    on_token: Callable[[int, int], None] | None = None,
 ) -> None:
     """Answer the requests; each is handed to `on_done`, by its position, the moment it has ended.
 
@@ -128,6 +129,8 @@ def decode(
         eos_ids: Tokens that end an answer.
         is_wanted: Whether the answer to a position is still waited for; asked at each token.
         on_done: Called from this thread.
+        on_token: Called from this thread with a position and its next token, the end mark left out; None:
+            nobody waits for single tokens.
     """
     ids, mask = _left_padded([r.tokens for r in requests], pad_id, max(r.max_tokens for r in requests))
     ids, mask = ids.to(model.device), mask.to(model.device)
@@ -139,6 +142,9 @@ def decode(
         tokens = sample(logits, rows.temperature, rows.top_p, rows.draws[:, step])
         rows.written[:, step] = on_host = tokens.cpu()
         is_end = torch.isin(on_host, ends)
+        if on_token is not None:
+            for row in (alive & ~is_end).nonzero().flatten().tolist():
+                on_token(int(rows.index[row]), int(on_host[row]))
         for row in (alive & (is_end | (rows.limit == step + 1))).nonzero().flatten().tolist():
             alive[row] = False
             on_done(int(rows.index[row]), _completion(rows.written[row, : step + 1], bool(is_end[row])))

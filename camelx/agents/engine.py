@@ -13,13 +13,14 @@ import functools
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from camelx.agents.decoding import Completion, Request, decode
 from camelx.agents.loading import ChatFormat
+from camelx.agents.streaming import OnText, TextStream
 from camelx.clock import add_model_seconds
 from camelx.errors import AgentError, boundary
 from camelx.schemas import Message
@@ -32,6 +33,8 @@ _SETTLE_S = 0.002
 class _Waiting:
     request: Request
     future: asyncio.Future[Completion]
+    on_text: OnText | None = None
+    """Called in the asker's event loop with each piece of the answer as it is made."""
 
 
 class Engine:
@@ -58,15 +61,19 @@ class Engine:
         """Return the text of an answer, special tokens left out."""
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, on_text: OnText | None = None) -> Completion:
         """Return the answer, from whichever batch the request ends up in.
+
+        Args:
+            request: What is asked. A caller that is cancelled takes it out of its batch at the next token.
+            on_text: Called with each piece of the answer as it is made.
 
         Raises:
             AgentError: The prompt leaves no room for the answer, or the model failed.
         """
         self._check_room(request)
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(request, future))
+        self._waiting.append(_Waiting(request, future, on_text))
         if self._collector is None or self._collector.done():
             self._collector = asyncio.create_task(self._collect())
         return await future
@@ -115,18 +122,43 @@ class Engine:
     def _answer(self, batch: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> None:
         """Run in the worker thread: generate, and hand each answer to its asker as it is done."""
 
+        streams = self._streams(batch, loop)
+
         def done(position: int, answer: Completion) -> None:
+            if position in streams:
+                streams[position].end(self.decode(answer.tokens))
             loop.call_soon_threadsafe(_resolve, batch[position].future, answer)
+
+        def token(position: int, token: int) -> None:
+            if position in streams:
+                streams[position].add(token)
 
         try:
             self._generate(
-                [w.request for w in batch], lambda position: not batch[position].future.cancelled(), done
+                [w.request for w in batch],
+                lambda position: not batch[position].future.cancelled(),
+                done,
+                token if streams else None,
             )
         except AgentError as e:
             for waiting in batch:
                 loop.call_soon_threadsafe(_reject, waiting.future, e)
 
-    def _generate(self, requests: Sequence[Request], is_wanted: Any, on_done: Any) -> None:
+    def _streams(self, batch: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> dict[int, TextStream]:
+        """Return, by position, the streams of the answers that somebody listens to."""
+        return {
+            position: TextStream(self.decode, functools.partial(tell, loop, waiting.on_text))
+            for position, waiting in enumerate(batch)
+            if waiting.on_text is not None
+        }
+
+    def _generate(
+        self,
+        requests: Sequence[Request],
+        is_wanted: Any,
+        on_done: Any,
+        on_token: Callable[[int, int], None] | None = None,
+    ) -> None:
         started = time.perf_counter()
         try:
             with boundary(AgentError, f"generating {len(requests)} answers on {self._model.device}"):
@@ -137,6 +169,7 @@ class Engine:
                     eos_ids=self._eos_ids,
                     is_wanted=is_wanted,
                     on_done=on_done,
+                    on_token=on_token,
                 )
         finally:
             seconds = time.perf_counter() - started
@@ -157,6 +190,12 @@ def _worker(device: str) -> ThreadPoolExecutor:
         if device not in _workers:
             _workers[device] = ThreadPoolExecutor(1, thread_name_prefix=f"generate-{device}")
         return _workers[device]
+
+
+def tell(loop: asyncio.AbstractEventLoop, on_text: OnText, piece: str) -> None:
+    """Hand a piece of text to the loop of whoever asked, from another thread, unless that loop has ended."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(on_text, piece)
 
 
 def _resolve(future: asyncio.Future[Completion], answer: Completion) -> None:

@@ -10,6 +10,7 @@ from camel.types import ModelPlatformType
 
 from camelx.agents.chat import request_seed
 from camelx.agents.completions import TokenCounter
+from camelx.agents.streaming import listening, streams
 from camelx.config import CamelBackendConfig, OpenAIBackendConfig, SamplingConfig
 from camelx.config.section import nearest_hint
 from camelx.errors import AgentError, ConfigError, boundary
@@ -18,14 +19,21 @@ NO_KEY = "not-needed"
 """Sent to servers without a key: the OpenAI client insists on one."""
 
 
-class _SeededConfig(dict[str, Any]):
-    """A model config whose copies hold the seed of the call under way.
+class _CallConfig(dict[str, Any]):
+    """A model config whose copies hold the seed of the call under way, and stream where somebody listens.
 
     CAMEL copies the config for each request; a backend per request would open new connections each time.
     """
 
+    sends_seed = True
+
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        return {**self, "seed": request_seed.get()}
+        copied = dict(self)
+        if self.sends_seed:
+            copied["seed"] = request_seed.get()
+        if streams.get() and listening.get() is not None:
+            copied |= {"stream": True, "stream_options": {"include_usage": True}}
+        return copied
 
 
 def openai_client(config: OpenAIBackendConfig, *, concurrency: int) -> Any:
@@ -47,11 +55,12 @@ def openai_client(config: OpenAIBackendConfig, *, concurrency: int) -> Any:
 
 def openai_backend(config: OpenAIBackendConfig, sampling: SamplingConfig, client: Any) -> BaseModelBackend:
     """Return the backend of an OpenAI-compatible server, on a client that backends may share."""
-    arguments = _sampling_arguments(sampling)
+    arguments = _CallConfig(_sampling_arguments(sampling))
+    arguments.sends_seed = config.send_seed
     backend = ModelFactory.create(
         model_platform=ModelPlatformType.OPENAI_COMPATIBLE_MODEL,
         model_type=config.model,
-        model_config_dict=_SeededConfig(arguments) if config.send_seed else arguments,
+        model_config_dict=arguments,
         token_counter=TokenCounter(),
         api_key=api_key(config.api_key_env) or NO_KEY,
         url=config.url,

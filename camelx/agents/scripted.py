@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from camel.types import ChatCompletion
 
 from camelx.agents.chat import request_seed
 from camelx.agents.completions import OwnBackend, TokenCounter, as_messages, completion, estimated_tokens
+from camelx.agents.streaming import listening, pieces
 from camelx.config import ScriptedBackendConfig
 from camelx.errors import AgentError, ConfigError
 from camelx.schemas import Message
@@ -67,12 +69,17 @@ class ScriptedBackend(OwnBackend):
             raise ConfigError("a scripted backend needs a path or replies, got neither")
         self._source = str(config.path) if config.path else "replies"
         self._rules = read_rules(config.path) if config.path else ()
-        self._replies = config.replies
+        self._replies, self._piece_s = config.replies, config.piece_s
 
     async def _arun(
         self, messages: list[Any], response_format: Any = None, tools: Any = None
     ) -> ChatCompletion:
-        return self._run(messages)
+        answer = self._run(messages)
+        if (listener := listening.get()) is not None:
+            for piece in pieces(answer.choices[0].message.content or ""):
+                await asyncio.sleep(self._piece_s)
+                listener.text(piece)
+        return answer
 
     def _run(self, messages: list[Any], response_format: Any = None, tools: Any = None) -> ChatCompletion:
         asked = as_messages(messages)

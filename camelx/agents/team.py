@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, assert_never
 
 from camelx.agents.chat import BackendAgent
+from camelx.agents.engines import Engines
 from camelx.agents.factory import camel_backend, openai_backend, openai_client
 from camelx.agents.policy import PolicyModel, policy_for
 from camelx.agents.retrying import NO_RETRY
@@ -27,13 +28,14 @@ from camelx.schemas import Agent, Role
 if TYPE_CHECKING:
     from camel.agents import ChatAgent
 
-    from camelx.agents.engine import Engine
-
-_Shared = tuple[PolicyModel, str, str, int]
-
 
 def open_team(
-    config: AgentsConfig, policy: PolicyModel, *, concurrency: int, roles: Collection[Role] = tuple(Role)
+    config: AgentsConfig,
+    policy: PolicyModel,
+    *,
+    concurrency: int,
+    roles: Collection[Role] = tuple(Role),
+    engines: Engines | None = None,
 ) -> Team:
     """Return the agents of the config, models loaded; use it as `async with open_team(...) as team`.
 
@@ -42,13 +44,14 @@ def open_team(
         policy: What "model: policy, adapter: champion" stands for.
         concurrency: Most calls that will be under way at once; connections are kept for so many.
         roles: Whose agents will be asked, each in its own role; tools are opened for these alone.
+        engines: Where in-process models are loaded; None: the team loads its own.
 
     Raises:
         ConfigError: A key's variable is not set, a script has a bad line, a tool or a model directory is
             missing.
         AgentError: A model can't be loaded.
     """
-    return Team(config, policy, concurrency=concurrency, roles=roles)
+    return Team(config, policy, concurrency=concurrency, roles=roles, engines=engines)
 
 
 def camel_agent(
@@ -80,11 +83,17 @@ class Team:
     """The agents of one config; close it to close its connections."""
 
     def __init__(
-        self, config: AgentsConfig, policy: PolicyModel, *, concurrency: int, roles: Collection[Role]
+        self,
+        config: AgentsConfig,
+        policy: PolicyModel,
+        *,
+        concurrency: int,
+        roles: Collection[Role],
+        engines: Engines | None = None,
     ) -> None:
         """Load the models and make the agents; see `open_team`."""
         self._config, self._policy, self._concurrency = config, policy, concurrency
-        self._engines: dict[_Shared, Engine] = {}
+        self._engines = Engines() if engines is None else engines
         self._clients: dict[str, Any] = {}
         self._agents = {
             c.name: self._made(c, c.role, c.system, c.sampling, tools=open_tools(c.tools))
@@ -92,7 +101,7 @@ class Team:
             if c.role in roles
         }
 
-    def agents(self, role: Role) -> list[Agent]:
+    def agents(self, role: Role) -> list[BackendAgent]:
         """Return the agents of a role; several of one kind are named name-1, name-2, ..."""
         return [agent for c in self._config.with_role(role) for agent in self._agents[c.name]]
 
@@ -102,7 +111,7 @@ class Team:
         A peer judges on its own backend and under its own name, with the first PeerReviewer's system
         message and sampling, and without the tools of its own role.
         """
-        judges = {agent.name: agent for agent in self.agents(Role.PEER_REVIEWER)}
+        judges: dict[str, Agent] = {agent.name: agent for agent in self.agents(Role.PEER_REVIEWER)}
         if peers:
             first = self._config.with_role(Role.PEER_REVIEWER)[0]
             for c in self._config.agents:
@@ -114,7 +123,7 @@ class Team:
     @property
     def model_seconds(self) -> float:
         """Seconds inside generate calls of in-process models."""
-        return sum(engine.seconds for engine in self._engines.values())
+        return self._engines.seconds
 
     async def aclose(self) -> None:
         """Close the connections to model servers."""
@@ -136,7 +145,7 @@ class Team:
         system: str,
         sampling: SamplingConfig,
         tools: Sequence[Any] = (),
-    ) -> list[Agent]:
+    ) -> list[BackendAgent]:
         backend, facts = self._backend(c.backend, sampling)
         return [
             BackendAgent(
@@ -159,7 +168,7 @@ class Team:
                 from camelx.agents.transformers_backend import TransformersBackend
 
                 policy = policy_for(config, self._policy)
-                backend = TransformersBackend(self._engine(config, policy), sampling, policy.label)
+                backend = TransformersBackend(self._engines.get(config, policy), sampling, policy.label)
                 return backend, _facts(policy.label, policy.adapter_version)
             case OpenAIBackendConfig():
                 if name not in self._clients:
@@ -175,16 +184,6 @@ class Team:
                 return ScriptedBackend(config), _facts("scripted", None)
             case _:
                 assert_never(config)
-
-    def _engine(self, config: TransformersBackendConfig, policy: PolicyModel) -> Engine:
-        from camelx.agents.transformers_backend import open_engine
-
-        key = (policy, config.device, config.dtype, config.max_batch)
-        if key not in self._engines:
-            self._engines[key] = open_engine(
-                policy, device=config.device, dtype=config.dtype, max_batch=config.max_batch
-            )
-        return self._engines[key]
 
 
 def _facts(

@@ -16,6 +16,11 @@ def columns(model: type[Base]) -> list[Any]:
     return list(model.metadata.tables[model.__tablename__].columns)
 
 
+def cycle_query() -> Select[Any]:
+    """Return the query of cycles, without the one that live sessions belong to."""
+    return select(*columns(CycleRow)).where(CycleRow.origin != "session")
+
+
 def goal_query(*, split: Split | None, source: str | None) -> Select[Any]:
     """Return the query of goals."""
     query = select(*columns(GoalRow))

@@ -1,0 +1,83 @@
+"""Live sessions: a person and agents in one conversation, as it is stored and as it is shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from camelx.schemas.records import Record, stable_id, utc_now
+
+LIVE_CYCLE = "live"
+"""Id of the one cycle per database that the interactions of all live sessions belong to; its number is 0."""
+SESSION_SOURCE = "session"
+"""`Goal.source` of what people typed in a live session: never drawn for training, never held out."""
+MAX_MESSAGE_CHARS = 8_000
+"""Longest message, redirection or edit that a person may send."""
+
+SessionMode = Literal["team", "talk", "ab"]
+"""team: the Proposer's plan is approved, then the Executor carries it out; talk: with the Executor alone; ab:
+two versions answer the same messages and the person picks."""
+
+SessionPhase = Literal["listening", "deciding", "picking", "busy"]
+"""What the session waits for: a message, a decision on a proposal, a pick; busy: agents are answering."""
+
+SessionStatus = Literal["active", "ended", "deleted"]
+"""ended: its thread has stopped, and it can be reopened; deleted: what was said in it is gone."""
+
+EventKind = Literal[
+    "human", "turn", "proposal", "comment", "tool_call", "ab_pair", "pick", "edit", "status", "error"
+]
+"""What is stored of a session. Pieces of an answer under way are sent (`stream`), and never stored."""
+
+PickVerdict = Literal["a", "b", "tie", "both_bad"]
+
+
+class LiveSession(Record):
+    """One session: whose it is, who takes part, what it waits for."""
+
+    id: str
+    owner: str
+    title: str = ""
+    """The first words of the first message."""
+    mode: SessionMode = "team"
+    backend: Literal["camel", "langroid"] = "camel"
+    has_review: bool = False
+    """Whether a PeerReviewer comments on each result."""
+    versions: tuple[str, ...] = ()
+    """Who answers, resolved when the session began: "name/3", "base" or an agent's name; two in mode ab."""
+    policy_name: str
+    """`policy.name` of its config: picks count for the cycles of the same policy."""
+    policy_base: str
+    config: dict[str, Any] = Field(repr=False)
+    """The whole RunConfig as JSON: a reopened session has the same agents."""
+    status: SessionStatus = "active"
+    phase: SessionPhase = "listening"
+    created_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)
+
+
+class SessionEvent(Record):
+    """One thing that happened in a session, in the order in which it happened."""
+
+    session_id: str
+    seq: int = Field(ge=1)
+    """1 is the first."""
+    kind: EventKind
+    speaker: str
+    """A person's name, an agent's name, "A" or "B" where who speaks is not told, or "session"."""
+    text: str = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """What a page shows beside the text."""
+    hidden: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """What the session needs to go on and no page is sent: which version is A, ids of interactions."""
+    at: datetime = Field(default_factory=utc_now)
+
+
+def session_goal_id(text: str) -> str:
+    """Return the id of a goal that was typed in a session.
+
+    Not that of the same text elsewhere: a goal that is imported later must be able to be held out.
+    """
+    return stable_id("goal", SESSION_SOURCE, text.strip())
