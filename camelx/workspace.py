@@ -13,6 +13,7 @@ from typing import Self
 from camelx.access import Access
 from camelx.config import Settings
 from camelx.storage import Store
+from camelx.watching import EventHub
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Workspace:
     settings: Settings
     store: Store
     access: Access
+    events: EventHub
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -31,10 +33,11 @@ class Workspace:
             StorageError: It can't be opened.
         """
         store = Store.open(settings.resolved_database_url)
-        return cls(settings, store, Access(store, settings))
+        return cls(settings, store, Access(store, settings), EventHub(store))
 
     def close(self) -> None:
         """End what runs and close the database."""
+        self.events.close()
         self.store.close()
 
     def __enter__(self) -> Self:

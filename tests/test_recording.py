@@ -1,4 +1,4 @@
-"""What happens in a stage is kept in order, in few writes, and a database that takes nothing stops no cycle."""
+"""What happens in a stage is kept in order, in few writes; a database that takes nothing stops no cycle."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ started, `people` who uses camelx and what
 they may do.
 """
 
+from camelx.schemas.agent_versions import AgentVersion
+from camelx.schemas.annotating import Given, Lease, RankedCycle, Skip
 from camelx.schemas.events import (
     CycleEvent,
     CycleStatusChanged,
-    Dropped,
     EventKind,
     EventPayload,
     LogLine,
@@ -16,9 +17,26 @@ from camelx.schemas.events import (
     StageStatusChanged,
     TrainingStep,
 )
-from camelx.schemas.agent_versions import AgentVersion
+from camelx.schemas.exploring import (
+    GoalPage,
+    InteractionFacets,
+    InteractionFilter,
+    InteractionLine,
+    InteractionPage,
+    InteractionStatus,
+)
 from camelx.schemas.launches import Launch
-from camelx.schemas.annotating import Given, Lease, RankedCycle, Skip
+from camelx.schemas.live import (
+    LIVE_CYCLE,
+    MAX_MESSAGE_CHARS,
+    SESSION_SOURCE,
+    LiveSession,
+    PickVerdict,
+    SessionEvent,
+    SessionMode,
+    SessionPhase,
+    session_goal_id,
+)
 from camelx.schemas.people import (
     AccessRole,
     ApiToken,
@@ -57,9 +75,13 @@ from camelx.schemas.records import (
     stable_id,
     utc_now,
 )
+from camelx.schemas.streams import Dropped, EventMessage, Ping
 
 __all__ = [
     "CONTROL_CHARACTERS",
+    "LIVE_CYCLE",
+    "MAX_MESSAGE_CHARS",
+    "SESSION_SOURCE",
     "AccessRole",
     "AdapterVersion",
     "Agent",
@@ -74,16 +96,26 @@ __all__ = [
     "CycleStatusChanged",
     "Dropped",
     "EventKind",
+    "EventMessage",
     "EventPayload",
     "Given",
     "Goal",
+    "GoalPage",
     "Holdout",
     "Interaction",
+    "InteractionFacets",
+    "InteractionFilter",
+    "InteractionLine",
+    "InteractionPage",
+    "InteractionStatus",
     "KeptAnswer",
     "Launch",
-    "LogLine",
     "Lease",
+    "LiveSession",
+    "LogLine",
     "Message",
+    "PickVerdict",
+    "Ping",
     "PreferencePair",
     "Principal",
     "ProgressMade",
@@ -93,6 +125,9 @@ __all__ = [
     "Reply",
     "ReviewForm",
     "Role",
+    "SessionEvent",
+    "SessionMode",
+    "SessionPhase",
     "Skip",
     "Split",
     "Stage",
@@ -106,6 +141,7 @@ __all__ = [
     "Vote",
     "content_hash",
     "derived_seed",
+    "session_goal_id",
     "stable_id",
     "utc_now",
 ]

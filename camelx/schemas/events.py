@@ -90,10 +90,3 @@ class CycleEvent(Record):
     def kind(self) -> EventKind:
         """Which payload it has."""
         return self.payload.kind
-
-
-class Dropped(Record):
-    """Told to a reader that was too slow: so many items before the next one were dropped."""
-
-    type: Literal["dropped"] = "dropped"
-    n: int

@@ -1,0 +1,167 @@
+"""Everybody who watches a cycle gets all of it once, in order, and one poller does for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from camelx.schemas import Cycle, CycleEvent, CycleStatus, CycleStatusChanged, Dropped, LogLine, utc_now
+from camelx.storage import Store
+from camelx.watching import EventHub
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(f"sqlite:///{tmp_path / 'camelx.db'}") as opened:
+        opened.add_cycle(Cycle(id="c1", number=1, config={}, trace_id="t"))
+        yield opened
+
+
+@pytest.fixture
+def hub(store):
+    opened = EventHub(store)
+    yield opened
+    opened.close()
+
+
+def add(store, *numbers):
+    store.add_events("c1", [(utc_now(), LogLine(level="INFO", message=str(n))) for n in numbers])
+
+
+def end(store, status=CycleStatus.COMPLETED):
+    store.update_cycle("c1", status=status)
+    store.add_events("c1", [(utc_now(), CycleStatusChanged(status=status))])
+
+
+async def numbers(subscription):
+    async with subscription as events:
+        return [event.seq async for event in events]
+
+
+async def first(subscription, n):
+    """The first n items."""
+    async with subscription as items:
+        found = []
+        async for item in items:
+            found.append(item)
+            if len(found) == n:
+                return found
+    return found
+
+
+async def test_who_comes_late_gets_all_and_it_ends_with_the_cycle(store, hub):
+    add(store, *range(1, 1_200))
+    end(store)
+    subscription = hub.watch("c1")
+    assert await numbers(subscription) == list(range(1, 1_201))
+    assert subscription.reason == "cycle c1 completed"
+    assert await numbers(hub.watch("c1", after=1_190)) == list(range(1_191, 1_201))
+
+
+async def test_what_happens_while_they_watch_reaches_all_without_gap_or_double(store, hub):
+    add(store, 1, 2, 3)
+
+    def happen():
+        for n in range(4, 200):
+            add(store, n)
+        end(store)
+
+    writer = threading.Thread(target=happen)
+    watching = [asyncio.create_task(numbers(hub.watch("c1", after=i % 4))) for i in range(40)]
+    await asyncio.sleep(0)
+    writer.start()
+    for i, seen in enumerate(await asyncio.gather(*watching)):
+        assert seen == list(range(i % 4 + 1, 201))
+    await asyncio.to_thread(writer.join)
+
+
+async def test_a_cycle_is_polled_once_for_all_who_watch_and_not_at_all_for_nobody(store, hub):
+    add(store, 1)
+    waiting = [asyncio.create_task(first(hub.watch("c1"), 2)) for _ in range(20)]
+    while hub.n_subscriptions < 20:
+        await asyncio.sleep(0.01)
+    assert len(_pollers()) == 1
+    add(store, 2)
+    assert all([e.seq for e in seen] == [1, 2] for seen in await asyncio.gather(*waiting))
+    await asyncio.sleep(0)
+    assert hub.n_subscriptions == 0
+    assert _pollers() == []
+
+
+async def test_a_slow_reader_is_told_what_is_missing_and_slows_nobody(store, hub):
+    add(store, 1)
+    async with hub.watch("c1", size=5) as slow:
+        items = aiter(slow)
+        assert (await anext(items)).seq == 1
+        fast = asyncio.create_task(numbers(hub.watch("c1")))
+        add(store, *range(2, 101))
+        end(store)
+        assert await fast == list(range(1, 102))
+        rest = [item async for item in items]
+    assert rest[0] == Dropped(n=95)
+    assert [event.seq for event in rest[1:] if isinstance(event, CycleEvent)] == list(range(97, 102))
+
+
+async def test_pruned_events_are_told_as_missing(store, hub):
+    add(store, 1, 2, 3)
+    store.prune_events(utc_now())
+    assert await first(hub.watch("c1"), 2) == [Dropped(n=2), store.events_after("c1")[0]]
+
+
+async def test_a_cycle_whose_end_was_never_told_ends_all_the_same(store, hub):
+    add(store, 1)
+    store.update_cycle("c1", status=CycleStatus.CANCELLED)
+    subscription = hub.watch("c1")
+    assert await numbers(subscription) == [1]
+    assert subscription.reason == "cycle c1 cancelled"
+
+
+async def test_a_cycle_that_goes_on_after_its_end_is_watched_on(store, hub):
+    end(store, CycleStatus.FAILED)
+    store.update_cycle("c1", status=CycleStatus.RUNNING)
+    watching = asyncio.create_task(numbers(hub.watch("c1")))
+    while not hub.n_subscriptions:
+        await asyncio.sleep(0.01)
+    store.add_events("c1", [(utc_now(), CycleStatusChanged(status=CycleStatus.RUNNING))])
+    end(store)
+    assert await watching == [1, 2, 3]
+
+
+async def test_a_cycle_that_does_not_exist_ends_at_once(hub):
+    subscription = hub.watch("c9")
+    assert await numbers(subscription) == []
+    assert "no cycle 'c9'" in subscription.reason
+
+
+async def test_closing_the_hub_ends_every_subscription_and_lets_nobody_in(store, hub):
+    watching = asyncio.create_task(numbers(hub.watch("c1")))
+    while not hub.n_subscriptions:
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(hub.close)
+    assert await watching == []
+    late = hub.watch("c1")
+    assert await numbers(late) == []
+    assert late.reason == "the server is stopping"
+    await asyncio.sleep(0)
+    assert _pollers() == []
+
+
+async def test_a_database_that_is_away_for_a_while_is_waited_for(store, hub, caplog, tmp_path):
+    watching = asyncio.create_task(first(hub.watch("c1"), 1))
+    while not hub.n_subscriptions:
+        await asyncio.sleep(0.01)
+    with store._writing.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE cycle_events RENAME TO away")
+    while "can't be read" not in caplog.text:
+        await asyncio.sleep(0.05)
+    with store._writing.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO cycle_events")
+    add(store, 1)
+    assert [event.seq for event in await watching] == [1]
+    assert caplog.text.count("can't be read") == 1
+
+
+def _pollers():
+    return [task for task in asyncio.all_tasks() if task.get_name() == "events of c1" and not task.done()]
