@@ -203,9 +203,11 @@ class _Watched:
             return None
         # The status is written before its event; a process that was killed has written neither.
         since = self._ended_since = self._ended_since or now
-        if self._is_last_an_end or now - since >= _LOOK_EVERY_S:
-            return f"cycle {cycle.id} {cycle.status}"
-        return None
+        if not self._is_last_an_end and now - since < _LOOK_EVERY_S:
+            return None
+        # It may have gone on, and ended once more, since the events were read.
+        newer = await asyncio.to_thread(self._store.events_after, self._cycle_id, self._position, 1)
+        return None if newer else f"cycle {cycle.id} {cycle.status}"
 
 
 def _is_end(event: CycleEvent) -> bool:
