@@ -457,9 +457,7 @@ def _take(store: Store, cycle: Cycle, again: Sequence[Stage], queued_only: bool)
     hold(cycle.id)
     if is_new:
         _fill(store, cycle)
-    if queued_only and not store.move_cycle(
-        cycle.id, was=[CycleStatus.QUEUED], status=CycleStatus.RUNNING
-    ):
+    if queued_only and not store.move_cycle(cycle.id, was=[CycleStatus.QUEUED], status=CycleStatus.RUNNING):
         let_go(cycle.id)
         _require_queued(store.cycle(cycle.id))
 

@@ -23,6 +23,7 @@ def self_improvement(
     from_stage: str | None = None,
     resume: bool = False,
     overrides: dict[str, Any] | None = None,
+    queued_only: bool = False,
 ) -> StageReport:
     """Run one cycle, or what is left of it, and return the registration's report.
 
@@ -32,9 +33,15 @@ def self_improvement(
         from_stage: Run this stage of it and all later ones again.
         resume: Reopen the latest cycle that did not complete.
         overrides: Config values by dotted key, such as {"goals.n": 50}.
+        queued_only: Reopen `cycle_id` only if it waits to be begun: the app starts cycles so.
     """
     cycle = data.open_cycle(
-        config, overrides=overrides, cycle_id=cycle_id, resume=resume, from_stage=from_stage
+        config,
+        overrides=overrides,
+        cycle_id=cycle_id,
+        resume=resume,
+        from_stage=from_stage,
+        queued_only=queued_only,
     )
     agents.generate_interactions(cycle)
     agents.mutual_rank(cycle)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camelx.cli.cycle import Json, parsed_overrides
+from camelx.cli.cycle import Json
 from camelx.cli.failures import say
 from camelx.cli.output import page_console, print_json, visible
 
@@ -51,6 +51,7 @@ def replay(
 ) -> None:
     """Read every stored reply again and recompute rankings and pairs, without a model; only the tokenizer of
     the policy's base must be there. Exit code 10 where what comes out is not what is stored."""
+    from camelx.config import parsed_overrides
     from camelx.replaying import replay_cycle
 
     found = replay_cycle(cycle_id, overrides=parsed_overrides(set_), out=out)

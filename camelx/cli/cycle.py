@@ -27,9 +27,10 @@ from camelx.cli.output import (
     visible_lines,
 )
 from camelx.errors import ConfigError, OrchestrationError
-from camelx.schemas import Stage
+from camelx.schemas import CycleStatus, Stage
 
 if TYPE_CHECKING:
+    from camelx.config import RunConfig
     from camelx.summary import CycleSummary
 
 FLOW = "flows.self_improvement.self_improvement"
@@ -57,9 +58,14 @@ def cycle(
     goals: Annotated[int | None, typer.Option(help="Short for --set goals.n=N.")] = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set seed=N.")] = None,
     set_: Set = None,
+    queued: Annotated[
+        bool, typer.Option(hidden=True, help="With --cycle: only if it still waits in the queue.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run one self-improvement cycle, or what is left of one."""
+    from camelx.config import parsed_overrides
+
     short = {"goals.n": goals, "seed": seed}
     overrides = parsed_overrides(set_) | {key: n for key, n in short.items() if n is not None} or None
     parameters = {
@@ -68,6 +74,7 @@ def cycle(
         "from_stage": from_stage,
         "resume": resume,
         "overrides": overrides,
+        "queued_only": queued,
     }
     if cycle_id is None and not resume and from_stage is None:
         _check_config(config, overrides)
@@ -167,12 +174,9 @@ def _run(parameters: dict[str, Any]) -> None:
 def _check_config(config: Path, overrides: dict[str, Any] | None) -> None:
     """Say what is wrong with the config before anything starts, and let a hub model be asked for."""
     from camelx.config import load_config
-    from camelx.offline import let_hub_answer
 
     run = load_config(config, overrides)
-    named = {run.policy.base, *(b.model for b in run.agents.backends.values() if b.kind == "transformers")}
-    if any(not Path(name).is_dir() for name in named - {"demo", "policy"}):
-        let_hub_answer()
+    _let_hub_answer(run)
     kinds = {run.agents.backends[agent.backend].kind for agent in run.agents.agents}
     if kinds & {"openai", "camel"}:
         # Opening the cycle asks again, but only once a Prefect server has come up.
@@ -182,38 +186,28 @@ def _check_config(config: Path, overrides: dict[str, Any] | None) -> None:
         check_team(run.agents, policy_of(run, None))
 
 
+def _let_hub_answer(run: RunConfig) -> None:
+    """Let a hub model be asked for where the config names one."""
+    from camelx.offline import let_hub_answer
+
+    named = {run.policy.base, *(b.model for b in run.agents.backends.values() if b.kind == "transformers")}
+    if any(not Path(name).is_dir() for name in named - {"demo", "policy"}):
+        let_hub_answer()
+
+
 def _check_options(
     overrides: dict[str, Any] | None, cycle_id: str | None, resume: bool, from_stage: str | None
 ) -> None:
     """Say what can't be done before a server is started for it."""
-    from camelx.config import is_missing, settings
+    from camelx.config import is_missing, parse_config, settings
     from camelx.cycles import check_options, open_store
 
     check_options(overrides, cycle_id, resume, from_stage)
     if cycle_id is not None and not is_missing(settings().resolved_database_url):
         with open_store() as store:
-            store.cycle(cycle_id)
-
-
-def parsed_overrides(pairs: list[str] | None) -> dict[str, Any]:
-    """Return the values of --set by dotted key.
-
-    Raises:
-        ConfigError: One is not KEY=VALUE, or its value is not YAML.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    overrides: dict[str, Any] = {}
-    for pair in pairs or []:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--set {pair!r}: expected KEY=VALUE, such as goals.n=50")
-        try:
-            overrides[key] = YAML(typ="safe").load(value)
-        except YAMLError as e:
-            raise ConfigError(f"--set {key}: the value {value!r} is not valid YAML") from e
-    return overrides
+            known = store.cycle(cycle_id)
+        if known.status is CycleStatus.QUEUED:
+            _let_hub_answer(parse_config(known.config))
 
 
 def _process_start() -> datetime:

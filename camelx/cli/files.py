@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camelx.cli.cycle import Json, Set, parsed_overrides
+from camelx.cli.cycle import Json, Set
 from camelx.cli.failures import say
 from camelx.cli.output import print_json, print_line
 from camelx.errors import ConfigError
@@ -105,6 +105,7 @@ def import_rounds(
     as_json: Json = False,
 ) -> None:
     """Import goals, outputs and votes made elsewhere, as a cycle to rank, export and train on."""
+    from camelx.config import parsed_overrides
     from camelx.imports import import_rounds as import_as_cycle
 
     cycle_id, rounds = import_as_cycle(

@@ -18,7 +18,7 @@ from camelx.config.agents import (
     ScriptedBackendConfig,
     TransformersBackendConfig,
 )
-from camelx.config.choosing import check_overrides, chosen_config, config_names
+from camelx.config.choosing import check_overrides, chosen_config, config_names, parsed_overrides
 from camelx.config.cycle import (
     EvaluationConfig,
     ExportConfig,
@@ -107,6 +107,7 @@ __all__ = [
     "masked",
     "parse_agents",
     "parse_config",
+    "parsed_overrides",
     "plain_document",
     "secret_lines",
     "settings",

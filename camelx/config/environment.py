@@ -54,7 +54,35 @@ class Settings(BaseSettings):
     """How many changes one user may ask for, where people sign in."""
     sentry_dsn: SecretStr | None = None
     """Where unexpected errors are sent, with the extra `sentry`; None: nowhere."""
+    annotation_lease_s: float = Field(default=600, ge=10)
+    """Seconds for which a pair that somebody has before them is shown to nobody else."""
+    annotation_repeat_share: float = Field(default=0.05, ge=0, le=0.5)
+    """Share of a person's pairs that they judged before: do they agree with themselves?"""
+    annotation_repeat_gap: int = Field(default=20, ge=1)
+    """Verdicts of the person between the first look at a pair and its repeat."""
+    annotation_overlap_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of all pairs that several people judge: do they agree with each other?"""
+    annotation_overlap_n: int = Field(default=2, ge=2)
+    """How many people judge a pair of that share."""
+    annotation_anchors: int = Field(default=20, ge=0)
+    """Decided verdicts that each category of goals should have; pairs of a category with fewer come sooner."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    project: Path = Field(default_factory=Path.cwd)
+    """Folder with configs/, flows/ and prefect.yaml; cycles that the app starts run there."""
+    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Where to say that a cycle ended, as Apprise writes addresses (json://, mailtos://, slack:// ...), with
+    white space between them."""
+    public_url: str | None = None
+    """How people reach the app, such as https://camelx.example; for links in messages."""
+    prefect_ui_url: str | None = None
+    """The Prefect UI as a browser reaches it; None: where its API is."""
+    mlflow_ui_url: str | None = None
+    """The MLflow UI as a browser reaches it; None: `mlflow_uri` where that is a server."""
+
+    @field_validator("notify_urls", mode="before")
+    @classmethod
+    def _split_urls(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("trusted_origins", mode="before")
     @classmethod
@@ -92,6 +120,17 @@ class Settings(BaseSettings):
     def sign_in_required(self) -> bool:
         """Whether people must sign in."""
         return self.sign_in == "on" or (self.sign_in == "auto" and not is_loopback(self.host))
+
+    @property
+    def configs_dir(self) -> Path:
+        """The project's config files."""
+        return self.project.resolve() / "configs"
+
+    @property
+    def resolved_mlflow_ui(self) -> str | None:
+        """The MLflow UI as a browser reaches it; None: none is known."""
+        is_server = (self.mlflow_uri or "").startswith(("http://", "https://"))
+        return self.mlflow_ui_url or (without_password(self.mlflow_uri or "") if is_server else None)
 
     def cycle_dir(self, cycle_id: str) -> Path:
         """Folder of one cycle's files."""

@@ -103,7 +103,8 @@ def opened(open_cycle: Callable[..., str]) -> Callable[..., str]:
         run_id = UUID(flow_run.id)
         _label(run_id, {HOST_LABEL: socket.gethostname(), PID_LABEL: os.getpid(), BEGAN_LABEL: time.time()})
         begun = cycle_of(run_id)
-        cycle_id = open_cycle(config, cycle_id=begun) if begun else open_cycle(config, **options)
+        options = {"cycle_id": begun} if begun else options
+        cycle_id = open_cycle(config, flow_run_id=str(run_id), **options)
         _label(run_id, {CYCLE_LABEL: cycle_id})
         progress.report(progress.Progress(cycle_id, "open-cycle", 0, 0))  # whose cycle: nothing to show
         return cycle_id
@@ -111,15 +112,21 @@ def opened(open_cycle: Callable[..., str]) -> Callable[..., str]:
     return run
 
 
-def closing(close_cycle: Callable[..., None]) -> Callable[[Any, Any, Any], None]:
-    """Return a flow hook that records how the run's cycle ended."""
+def closing(close_cycle: Callable[..., object]) -> Callable[[Any, Any, Any], None]:
+    """Return a flow hook that records how the run's cycle ended.
+
+    A run that was started for a queued cycle and did not come to open it closes it too, if it still waits.
+    """
 
     def hook(_flow: Any, run: Any, state: Any) -> None:
         labels = _labels(run.id)
-        if not labels.get(CYCLE_LABEL):
+        opened_cycle, asked = labels.get(CYCLE_LABEL), run.parameters or {}
+        queued = asked.get("cycle_id") if asked.get("queued_only") else None
+        if not opened_cycle and not queued:
             return
+        only = {} if opened_cycle else {"was": [CycleStatus.QUEUED]}
         command = command_started.get()
-        began = command.timestamp() if command else float(labels[BEGAN_LABEL])
+        began = command.timestamp() if command else float(labels.get(BEGAN_LABEL, time.time()))
         error = None if state.is_completed() else _reason(state)
         status = (
             CycleStatus.COMPLETED
@@ -129,7 +136,7 @@ def closing(close_cycle: Callable[..., None]) -> Callable[[Any, Any, Any], None]
             else CycleStatus.CANCELLED
         )
         seconds = max(0.0, time.time() - began)  # a clock may be set back
-        close_cycle(str(labels[CYCLE_LABEL]), status=status, seconds=seconds, error=error)
+        close_cycle(str(opened_cycle or queued), status=status, seconds=seconds, error=error, **only)
 
     return hook
 

@@ -15,7 +15,7 @@ from camelx.errors import StorageError
 from camelx.storage.connection import WRITES, database_url, open_engine
 from camelx.storage.faults import storage_boundary
 
-REVISIONS = tuple(f"{n:04}" for n in range(1, 12))
+REVISIONS = tuple(f"{n:04}" for n in range(1, 13))
 """All revisions that this version knows, oldest first; a file in migrations/versions each."""
 
 VERSION_TABLE = "camelx_schema"
@@ -91,10 +91,15 @@ def migrate(engine: Engine, command: str, revision: str) -> None:
     """
     writing = engine.execution_options(**WRITES)
     with storage_boundary(engine.url, f"the schema {command} to {revision}"), writing.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+        lock_for_migration(connection)
         check_known(read_revision(connection), engine)
-        _run_alembic(connection, command, revision)
+        run_alembic(connection, command, revision)
+
+
+def lock_for_migration(connection: Connection) -> None:
+    """Let nobody else change the schema until this transaction ends; SQLite's writers are alone anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
 
 
 def _migrate(url: str, command: str, revision: str) -> None:
@@ -109,7 +114,8 @@ def _migrate(url: str, command: str, revision: str) -> None:
         engine.dispose()
 
 
-def _run_alembic(connection: Connection, command: str, revision: str) -> None:
+def run_alembic(connection: Connection, command: str, revision: str) -> None:
+    """Run Alembic's `command` inside the connection's transaction."""
     from alembic import command as alembic_command
 
     config = alembic_config()
