@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from camelx.access import Access
+from camelx.annotation import AnnotationQueue, QueueRules
 from camelx.config import Settings
 from camelx.storage import Store
 from camelx.watching import EventHub
@@ -24,6 +25,8 @@ class Workspace:
     store: Store
     access: Access
     events: EventHub
+    queue: AnnotationQueue
+    """What people judge next."""
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -33,7 +36,8 @@ class Workspace:
             StorageError: It can't be opened.
         """
         store = Store.open(settings.resolved_database_url)
-        return cls(settings, store, Access(store, settings), EventHub(store))
+        queue = AnnotationQueue(store, QueueRules.of(settings))
+        return cls(settings, store, Access(store, settings), EventHub(store), queue)
 
     def close(self) -> None:
         """End what runs and close the database."""

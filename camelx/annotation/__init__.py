@@ -5,6 +5,32 @@ telling first; annotations in the database, from where the export takes them ove
 terminal and no browser: called by `camelx annotate`, the Annotate page and the API.
 """
 
-from camelx.annotation.items import HumanVerdict, Item, next_items, ranked_cycle, record, undo
+from camelx.annotation.agents_said import AgentsSaid, ReviewerVote, agents_said
+from camelx.annotation.items import Item, next_items, ranked_cycle
+from camelx.annotation.progress import Progress, progress_of
+from camelx.annotation.queue import AnnotationQueue, Offer, Recorded, Undone
+from camelx.annotation.recording import HumanVerdict, Opinion, annotation_id, annotations_of, record, undo
+from camelx.annotation.standing import QueueRules, Wanted
 
-__all__ = ["HumanVerdict", "Item", "next_items", "ranked_cycle", "record", "undo"]
+__all__ = [
+    "AgentsSaid",
+    "AnnotationQueue",
+    "HumanVerdict",
+    "Item",
+    "Offer",
+    "Opinion",
+    "Progress",
+    "QueueRules",
+    "Recorded",
+    "ReviewerVote",
+    "Undone",
+    "Wanted",
+    "agents_said",
+    "annotation_id",
+    "annotations_of",
+    "next_items",
+    "progress_of",
+    "ranked_cycle",
+    "record",
+    "undo",
+]

@@ -1,8 +1,6 @@
-"""Which pairs a person judges next, and how a verdict is kept.
+"""Pairs as a person sees them: blind, sides in random order, identical texts together.
 
-In: a cycle's comparisons, the results behind them, the person's earlier annotations. Out: `Item`s, blind and
-most telling first; annotations in the database, from where the export takes them over the agents' votes.
-Knows no terminal and no browser: called by `camelx annotate`.
+In: a cycle's comparisons and the results behind them. Out: `Item`s, of which no page can tell who wrote what.
 """
 
 from __future__ import annotations
@@ -10,24 +8,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from camelx.errors import OrchestrationError
 from camelx.schemas import (
-    Annotation,
     Comparison,
     Cycle,
     CycleStatus,
+    Goal,
     Interaction,
+    Message,
     Role,
     Stage,
-    Verdict,
     stable_id,
-    utc_now,
 )
 from camelx.storage import Store
-
-HumanVerdict = Verdict | Literal["both_bad"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,10 @@ class Item:
     pairs: tuple[tuple[str, str], ...]
     """Ids of the results, A's before B's. Several pairs where agents wrote the very same texts to the same
     messages: they are judged once, and the verdict counts for all of them."""
+    messages: tuple[Message, ...] = ()
+    """What both results answer, the system message included."""
+    category: str = ""
+    """Of the goal."""
 
 
 def ranked_cycle(store: Store, cycle_id: str | None = None) -> Cycle:
@@ -88,64 +86,19 @@ def next_items(store: Store, cycle_id: str, annotator: str) -> list[Item]:
     judged = {frozenset((a.first_id, a.second_id)) for a in mine}
     open_groups = [
         group
-        for group in _same_texts(comparisons, results)
+        for group in same_texts(comparisons, results)
         if not any(frozenset((c.first_id, c.second_id)) in judged for c in group)
     ]
     parent_ids = {results[c.first_id].parent_id for c, *_ in open_groups}
     proposals = store.interactions_by_id(i for i in parent_ids if i is not None)
-    goals = {goal.id: goal.text for goal in store.goals(ids=sorted(goal_ids))}
-    return [_item(group, annotator, goals, results, proposals) for group in open_groups]
+    goals = {goal.id: goal for goal in store.goals(ids=sorted(goal_ids))}
+    oriented = [(group[0], twin_pairs(group, results)) for group in open_groups]
+    return [
+        make_item(c.role, pairs, annotator, goals[c.goal_id], results, proposals) for c, pairs in oriented
+    ]
 
 
-def record(
-    store: Store,
-    item: Item,
-    annotator: str,
-    verdict: HumanVerdict,
-    *,
-    rating: int | None = None,
-    rationale: str | None = None,
-    edited_text: str | None = None,
-) -> tuple[Annotation, ...]:
-    """Save a verdict at once and return its annotations, one for each of the item's pairs.
-
-    Their ids are addresses of annotator and pair: a later verdict takes an earlier one's place.
-
-    Args:
-        store: The database.
-        item: What was judged.
-        annotator: Who judged.
-        verdict: `FIRST` is A.
-        rating: 1 to 5, how good the better result is.
-        rationale: Why.
-        edited_text: An answer better than the losing side, or than both where neither won.
-    """
-    now = utc_now()
-    annotations = tuple(
-        Annotation(
-            id=stable_id("annotation", *sorted(pair), annotator),
-            goal_id=item.goal_id,
-            first_id=pair[0],
-            second_id=pair[1],
-            annotator=annotator,
-            verdict=verdict,
-            rating=rating,
-            rationale=rationale,
-            edited_text=edited_text,
-            created_at=now,
-        )
-        for pair in item.pairs
-    )
-    store.save_annotations(annotations)
-    return annotations
-
-
-def undo(store: Store, annotations: Sequence[Annotation]) -> None:
-    """Take back what `record` saved: the item is open again."""
-    store.delete_annotations(annotation.id for annotation in annotations)
-
-
-def _same_texts(
+def same_texts(
     comparisons: Sequence[Comparison], results: Mapping[str, Interaction]
 ) -> list[list[Comparison]]:
     """Return the comparisons that can teach something, those of the same texts together, in their order."""
@@ -159,31 +112,51 @@ def _same_texts(
     return list(groups.values())
 
 
-def _item(
-    group: Sequence[Comparison],
+def twin_pairs(
+    group: Sequence[Comparison], results: Mapping[str, Interaction]
+) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of a group of the same texts, each with the same text first."""
+    first = results[group[0].first_id].completion.strip()
+    return tuple(
+        (c.first_id, c.second_id)
+        if results[c.first_id].completion.strip() == first
+        else (c.second_id, c.first_id)
+        for c in group
+    )
+
+
+def is_swapped(annotator: str, pair: tuple[str, str], repeat: int = 0) -> bool:
+    """Return whether the person sees the second of the pair as A: random, and always the same for them.
+
+    A repeat has an order of its own.
+    """
+    look = (repeat,) if repeat else ()
+    return int(stable_id("side", annotator, *pair, *look), 16) % 2 == 1
+
+
+def make_item(
+    role: Role,
+    pairs: Sequence[tuple[str, str]],
     annotator: str,
-    goals: Mapping[str, str],
+    goal: Goal,
     results: Mapping[str, Interaction],
     proposals: Mapping[str, Interaction],
+    *,
+    repeat: int = 0,
 ) -> Item:
-    c = group[0]
-    is_swapped = int(stable_id("side", annotator, c.first_id, c.second_id), 16) % 2 == 1
-    first, second = (
-        results[i] for i in ((c.second_id, c.first_id) if is_swapped else (c.first_id, c.second_id))
-    )
+    """Return what the person sees of the pairs, which are of the same texts and oriented alike."""
+    if is_swapped(annotator, pairs[0], repeat):
+        pairs = [(second, first) for first, second in pairs]
+    first, second = (results[i] for i in pairs[0])
     proposal = proposals.get(first.parent_id or "")
-    as_shown = first.completion.strip()
     return Item(
-        goal_id=c.goal_id,
-        goal=goals[c.goal_id],
-        role=c.role,
+        goal_id=goal.id,
+        goal=goal.text,
+        role=role,
         proposal=proposal.completion if proposal else None,
         first=first.completion,
         second=second.completion,
-        pairs=tuple(
-            (twin.first_id, twin.second_id)
-            if results[twin.first_id].completion.strip() == as_shown
-            else (twin.second_id, twin.first_id)
-            for twin in group
-        ),
+        pairs=tuple(pairs),
+        messages=first.messages,
+        category=goal.category,
     )

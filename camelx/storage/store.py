@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, null, or_, select, update
 
 from camelx.errors import ConfigError
 from camelx.schemas import (
+    SESSION_SOURCE,
     Annotation,
     Cycle,
     Goal,
@@ -24,9 +25,12 @@ from camelx.schemas import (
 from camelx.storage.accounts import Accounts
 from camelx.storage.events import Events
 from camelx.storage.agent_versions import AgentVersions
+from camelx.storage.annotating import Annotating
 from camelx.storage.judgements import Judgements
-from camelx.storage.queries import columns, goal_query
+from camelx.storage.launches import Launches
+from camelx.storage.queries import columns, cycle_query, goal_query
 from camelx.storage.rows import records_of, row_of
+from camelx.storage.sessions import LiveSessions
 from camelx.storage.tables import (
     AnnotationRow,
     CycleRow,
@@ -39,7 +43,7 @@ from camelx.storage.tables import (
 )
 
 
-class Store(Accounts, Judgements, Events, AgentVersions):
+class Store(Accounts, Judgements, Events, AgentVersions, Launches, Annotating, LiveSessions):
     """What is stored, by record. Lists come in an order that depends on their content alone."""
 
     # Goals
@@ -110,6 +114,7 @@ class Store(Accounts, Judgements, Events, AgentVersions):
             query = query.where(or_(GoalRow.level.in_(sorted(levels)), GoalRow.level.is_(null())))
         if not_source is not None:
             query = query.where(GoalRow.source != not_source)
+        query = query.where(GoalRow.source != SESSION_SOURCE)  # what people typed is not drawn
         query = query.order_by(func.coalesce(uses.c.n, 0), GoalRow.id).limit(n)
         return records_of(Goal, self._read("choosing goals", query))
 
@@ -177,12 +182,12 @@ class Store(Accounts, Judgements, Events, AgentVersions):
 
     def latest_cycle(self) -> Cycle | None:
         """Return the cycle with the highest number."""
-        query = select(*columns(CycleRow)).order_by(CycleRow.number.desc()).limit(1)
+        query = cycle_query().order_by(CycleRow.number.desc()).limit(1)
         return next(iter(records_of(Cycle, self._read("reading the latest cycle", query))), None)
 
     def cycles(self) -> list[Cycle]:
-        """Return all cycles, by number."""
-        query = select(*columns(CycleRow)).order_by(CycleRow.number)
+        """Return all cycles, by number; what live sessions belong to is none."""
+        query = cycle_query().order_by(CycleRow.number)
         return records_of(Cycle, self._read("reading cycles", query))
 
     def update_cycle(self, cycle_id: str, **fields: Any) -> Cycle:

@@ -1,0 +1,115 @@
+"""How a verdict is kept: one annotation per pair of the item, at an address of person and pair.
+
+In: what was judged and what was said. Out: annotations in the database, from where the export takes them over
+the agents' votes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import uuid4
+
+from pydantic import Field
+
+from camelx.annotation.items import Item
+from camelx.schemas import CONTROL_CHARACTERS, Annotation, Record, Verdict, stable_id, utc_now
+from camelx.storage import Store
+
+HumanVerdict = Verdict | Literal["both_bad"]
+
+
+class Opinion(Record):
+    """What a person said of one item."""
+
+    verdict: HumanVerdict
+    """"first" is the result named first: A, as it was shown."""
+    rating: int | None = Field(default=None, ge=1, le=5)
+    """How good the better result is, 5 is best."""
+    rationale: str | None = Field(default=None, max_length=4_000)
+    """Why."""
+    edited_text: str | None = Field(default=None, max_length=40_000)
+    """An answer better than the losing side, or than both where neither won; it becomes the chosen side."""
+    duration_s: float | None = Field(default=None, ge=0)
+    """Seconds from when the item was shown to the verdict."""
+
+
+def annotation_id(
+    pair: tuple[str, str], annotator: str, *, repeat: int = 0, adjudicated: bool = False
+) -> str:
+    """Return the id of what a person says of a pair, whichever way round it was shown.
+
+    A later verdict takes an earlier one's place; a repeat and a settled verdict have places of their own.
+    """
+    kind = ("adjudicated",) if adjudicated else (repeat,) if repeat else ()
+    return stable_id("annotation", *sorted(pair), annotator, *kind)
+
+
+def annotations_of(
+    pairs: Sequence[tuple[str, str]],
+    goal_id: str,
+    annotator: str,
+    opinion: Opinion,
+    *,
+    submission_id: str | None = None,
+    repeat: int = 0,
+    adjudicated: bool = False,
+) -> tuple[Annotation, ...]:
+    """Return the annotations that an opinion on pairs of the same texts makes, one for each."""
+    said = cleaned(opinion)
+    now = utc_now()
+    submission_id = submission_id or uuid4().hex
+    return tuple(
+        Annotation(
+            id=annotation_id(pair, annotator, repeat=repeat, adjudicated=adjudicated),
+            goal_id=goal_id,
+            first_id=pair[0],
+            second_id=pair[1],
+            annotator=annotator,
+            **dict(said),
+            repeat=repeat,
+            adjudicated=adjudicated,
+            submission_id=submission_id,
+            created_at=now,
+        )
+        for pair in pairs
+    )
+
+
+def cleaned(opinion: Opinion) -> Opinion:
+    """Return the opinion with texts that may be trained on; those that hold nothing are None."""
+    texts = {"rationale": opinion.rationale, "edited_text": opinion.edited_text}
+    kept = {name: CONTROL_CHARACTERS.sub("", text or "").strip() or None for name, text in texts.items()}
+    return opinion.model_copy(update=kept)
+
+
+def record(
+    store: Store,
+    item: Item,
+    annotator: str,
+    verdict: HumanVerdict,
+    *,
+    rating: int | None = None,
+    rationale: str | None = None,
+    edited_text: str | None = None,
+) -> tuple[Annotation, ...]:
+    """Save a verdict at once and return its annotations, one for each of the item's pairs.
+
+    Args:
+        store: The database.
+        item: What was judged.
+        annotator: Who judged.
+        verdict: `FIRST` is A.
+        rating: 1 to 5, how good the better result is.
+        rationale: Why.
+        edited_text: An answer better than the losing side, or than both where neither won.
+    """
+    opinion = Opinion(verdict=verdict, rating=rating, rationale=rationale, edited_text=edited_text)
+    annotations = annotations_of(item.pairs, item.goal_id, annotator, opinion)
+    store.save_annotations(annotations)
+    return annotations
+
+
+def undo(store: Store, annotations: Sequence[Annotation]) -> None:
+    """Take back what `record` saved: the item is open again."""
+    store.delete_annotations(annotation.id for annotation in annotations)

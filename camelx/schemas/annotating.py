@@ -1,0 +1,56 @@
+"""What passes between the annotation queue and the database: who holds which item, and what was given."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import Field
+
+from camelx.schemas.records import Record, utc_now
+
+
+class Lease(Record):
+    """That one person has an item before them until the lease expires."""
+
+    id: str
+    """What only one person may hold: the item's key, or an address of one person's repeat of it."""
+    cycle_id: str
+    item_key: str
+    annotator: str
+    repeat: int = 0
+    """0: the verdict will count; n: it is the person's n-th repeat of the item."""
+    submission_id: str
+    """Under which the verdict is sent, however often: it counts once."""
+    shown_at: datetime
+    expires_at: datetime
+
+
+class Skip(Record):
+    """That a person passed an item by: it is not shown to them again."""
+
+    item_key: str
+    annotator: str
+    cycle_id: str
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class RankedCycle(NamedTuple):
+    """A cycle whose results can be judged."""
+
+    cycle_id: str
+    number: int
+    ranking: str
+    """Changes whenever the cycle is ranked anew."""
+
+
+class Given(NamedTuple):
+    """That somebody judged a pair: no more of the annotation than the queue must know."""
+
+    first_id: str
+    second_id: str
+    annotator: str
+    repeat: int
+    adjudicated: bool
+    verdict: str
+    created_at: datetime
