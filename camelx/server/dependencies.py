@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from camelx.access import LOCAL, allow
+from camelx.access import allow
 from camelx.schemas import AccessRole, Principal
+from camelx.server.identity import identify
 from camelx.workspace import Workspace
 
 
@@ -22,12 +23,12 @@ WorkspaceDep = Annotated[Workspace, Depends(_workspace)]
 
 
 def current_principal(connection: HTTPConnection, workspace: WorkspaceDep) -> Principal:
-    """Return who asks.
+    """Return who asks, on HTTP and on a WebSocket.
 
     Raises:
         AccessError: Nobody is signed in.
     """
-    return LOCAL
+    return identify(connection, workspace.access)
 
 
 def require(role: AccessRole) -> Any:

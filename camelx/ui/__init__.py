@@ -4,6 +4,6 @@ A page's handlers check who asks (`guard`), call a room below, and show what it 
 `camelx.ui.pages` lists them. Mounted by `camelx.server`.
 """
 
-from camelx.ui.app import mount_pages
+from camelx.ui.app import Who, mount_pages
 
-__all__ = ["mount_pages"]
+__all__ = ["Who", "mount_pages"]

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from camelx.server.routes import audit, auth, sign_in, tokens, users, watching
+
+ROUTERS: tuple[APIRouter, ...] = (sign_in.router, auth.router, users.router, tokens.router, audit.router)
