@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from camelx.config import settings, without_password
-from camelx.cycles import STAGES, open_store
+from camelx.cycles import open_store
 from camelx.goal_sets import size_notes
 from camelx.holding import as_it_stands
 from camelx.schemas import Cycle, CycleStatus, Stage, StageReport
+from camelx.storage import Store
 
 _CONFIG = "configs/cycle.yaml"
 
@@ -241,11 +243,13 @@ def cycle_summary(cycle_id: str) -> CycleSummary:
         ConfigError: There is no such cycle.
     """
     with open_store() as store:
-        reports = store.stage_reports(cycle_id)
-        return CycleSummary(
-            cycle=as_it_stands(store.cycle(cycle_id)),
-            reports={stage: reports[stage] for stage in STAGES if stage in reports},
-        )
+        return summaries_of(store, [store.cycle(cycle_id)])[0]
+
+
+def summaries_of(store: Store, cycles: Sequence[Cycle]) -> list[CycleSummary]:
+    """Return the summaries of cycles, in their order."""
+    reports = store.reports_of(cycle.id for cycle in cycles)
+    return [CycleSummary(cycle=as_it_stands(cycle), reports=reports[cycle.id]) for cycle in cycles]
 
 
 def next_steps(summary: CycleSummary, *, camelx: str = "camelx") -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Self
 from camelx.access import Access
 from camelx.annotation import AnnotationQueue, QueueRules
 from camelx.config import Settings
+from camelx.orchestration.control import CycleControl
 from camelx.storage import Store
 from camelx.watching import EventHub
 
@@ -25,6 +26,8 @@ class Workspace:
     store: Store
     access: Access
     events: EventHub
+    cycles: CycleControl
+    """Starts and stops cycles."""
     queue: AnnotationQueue
     """What people judge next."""
 
@@ -37,7 +40,8 @@ class Workspace:
         """
         store = Store.open(settings.resolved_database_url)
         queue = AnnotationQueue(store, QueueRules.of(settings))
-        return cls(settings, store, Access(store, settings), EventHub(store), queue)
+        access, cycles = Access(store, settings), CycleControl(store, settings)
+        return cls(settings, store, access, EventHub(store), cycles, queue)
 
     def close(self) -> None:
         """End what runs and close the database."""

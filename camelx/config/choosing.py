@@ -30,7 +30,7 @@ def chosen_config(folder: Path, name: str) -> Path:
         ConfigError: The name is not that of a file in this very folder.
     """
     path = folder / name
-    if not _NAME.fullmatch(name) or not path.is_file() or path.resolve().parent != folder.resolve():
+    if Path(name).name != name or not _is_inside(path):
         known = ", ".join(config_names(folder)) or f"none: {folder} has no config that loads"
         raise ConfigError(f"there is no config {name!r} to start a cycle with; there are {known}")
     return path
@@ -85,11 +85,20 @@ def _guarded(config: RunConfig) -> dict[str, Any]:
     }
 
 
+def _is_inside(path: Path) -> bool:
+    """Whether the path is a file of its folder, and no link to another place."""
+    return (
+        _NAME.fullmatch(path.name) is not None
+        and path.is_file()
+        and path.resolve().parent == path.parent.resolve()
+    )
+
+
 def _is_config(path: Path) -> bool:
-    if not _NAME.fullmatch(path.name):
+    if not _is_inside(path):
         return False
     try:
-        load_config(chosen_config(path.parent, path.name))
+        load_config(path)
     except ConfigError:
         return False
     return True

@@ -104,7 +104,8 @@ def opened(open_cycle: Callable[..., str]) -> Callable[..., str]:
         _label(run_id, {HOST_LABEL: socket.gethostname(), PID_LABEL: os.getpid(), BEGAN_LABEL: time.time()})
         begun = cycle_of(run_id)
         options = {"cycle_id": begun} if begun else options
-        cycle_id = open_cycle(config, flow_run_id=str(run_id), **options)
+        # Prefect hands over the defaults of all parameters too.
+        cycle_id = open_cycle(config, **options | {"flow_run_id": str(run_id)})
         _label(run_id, {CYCLE_LABEL: cycle_id})
         progress.report(progress.Progress(cycle_id, "open-cycle", 0, 0))  # whose cycle: nothing to show
         return cycle_id
