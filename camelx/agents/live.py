@@ -69,6 +69,8 @@ class LiveAgent:
         )
         self._chat.retry, self._chat.timeout_s = agent.retry, agent.timeout_s
         for turn in history:
+            if turn.role == "user":
+                self._mark, self._asked = self._n_records(), turn.content
             self._write(turn.role, turn.content)
 
     @property
@@ -131,12 +133,14 @@ class LiveAgent:
             AgentError: The backend failed; neither text nor answer is remembered.
         """
         listener = Listener(on_text, on_tool, on_again)
-        started, self._mark, self._asked = time.perf_counter(), self._n_records(), text
+        started, before = time.perf_counter(), (self._mark, self._asked)
+        self._mark, self._asked = self._n_records(), text
         step = asyncio.create_task(self._step(text, seed, listener))
         try:
             response = await _unless(stop, step)
         except BaseException:
             self._go_back()
+            self._mark, self._asked = before
             raise
         if response is None:
             reply = Reply(
@@ -164,6 +168,9 @@ class LiveAgent:
         if text:
             self._write("user", self._asked)
             self._write("assistant", text)
+
+    async def aclose(self) -> None:
+        """Nothing is kept open: the team closes its connections."""
 
     async def _step(self, text: str, seed: int, listener: Listener) -> Any:
         request_seed.set(seed)

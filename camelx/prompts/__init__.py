@@ -8,6 +8,7 @@ the begin of a turn is broken wherever a conversation is tokenized (`disarmed`).
 """
 
 from camelx.prompts.fences import MAX_RESULT_CHARS, control_pattern, disarmed, fenced
+from camelx.prompts.live import carry_out_words, comment_words, goal_words
 from camelx.prompts.messages import (
     MAX_RESULTS,
     discussion_messages,
@@ -22,11 +23,14 @@ from camelx.prompts.verdicts import parse_ranking, parse_ratings, parse_verdict
 __all__ = [
     "MAX_RESULTS",
     "MAX_RESULT_CHARS",
+    "carry_out_words",
+    "comment_words",
     "control_pattern",
     "disarmed",
     "discussion_messages",
     "execution_messages",
     "fenced",
+    "goal_words",
     "listwise_messages",
     "parse_ranking",
     "parse_ratings",

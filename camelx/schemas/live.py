@@ -26,7 +26,7 @@ SessionPhase = Literal["listening", "deciding", "picking", "busy"]
 SessionStatus = Literal["active", "ended", "deleted"]
 """ended: its thread has stopped, and it can be reopened; deleted: what was said in it is gone."""
 
-EventKind = Literal[
+SessionEventKind = Literal[
     "human", "turn", "proposal", "comment", "tool_call", "ab_pair", "pick", "edit", "status", "error"
 ]
 """What is stored of a session. Pieces of an answer under way are sent (`stream`), and never stored."""
@@ -64,7 +64,7 @@ class SessionEvent(Record):
     session_id: str
     seq: int = Field(ge=1)
     """1 is the first."""
-    kind: EventKind
+    kind: SessionEventKind
     speaker: str
     """A person's name, an agent's name, "A" or "B" where who speaks is not told, or "session"."""
     text: str = ""
@@ -81,3 +81,36 @@ def session_goal_id(text: str) -> str:
     Not that of the same text elsewhere: a goal that is imported later must be able to be held out.
     """
     return stable_id("goal", SESSION_SOURCE, text.strip())
+
+
+class SessionStream(Record):
+    """Part of an answer under way: shown and never stored; the event of the finished turn takes its place."""
+
+    type: Literal["stream"] = "stream"
+    speaker: str
+    text: str = ""
+    """What was added to what `speaker` has said so far."""
+    is_void: bool = False
+    """What was said so far is void, because the model is asked once more; `text` is a new beginning."""
+
+
+class SessionState(Record):
+    """What the session waits for, told whenever that changes."""
+
+    type: Literal["state"] = "state"
+    phase: SessionPhase
+    status: SessionStatus = "active"
+    reason: str = ""
+    """Why it ended."""
+
+
+class SessionView(Record):
+    """A session as somebody who looks at it now sees it."""
+
+    session: LiveSession
+    events: tuple[SessionEvent, ...]
+    """After the number that was asked for."""
+    under_way: dict[str, str] = Field(default_factory=dict)
+    """What is being said, by speaker."""
+    is_running: bool = False
+    """Whether its thread runs in this process."""

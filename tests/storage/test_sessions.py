@@ -28,7 +28,9 @@ def session(i="s1", **fields):
 
 
 def event(seq, kind="human", i="s1", **fields):
-    return SessionEvent(**{"session_id": i, "seq": seq, "kind": kind, "speaker": "ann", "text": "hi", **fields})
+    return SessionEvent(
+        **{"session_id": i, "seq": seq, "kind": kind, "speaker": "ann", "text": "hi", **fields}
+    )
 
 
 def test_a_session_and_what_happened_in_it_come_back(store):
@@ -96,7 +98,13 @@ def test_going_back_keeps_what_was_said_and_going_on_makes_the_tables_again(data
 
     store.add_live_session(session())
     row = Interaction(
-        id="i1", cycle_id=LIVE_CYCLE, stage=Stage.GENERATE, goal_id="g", agent="e", role=Role.EXECUTOR, model="m"
+        id="i1",
+        cycle_id=LIVE_CYCLE,
+        stage=Stage.GENERATE,
+        goal_id="g",
+        agent="e",
+        role=Role.EXECUTOR,
+        model="m",
     )
     goal = Goal(id="g", text="g", source=SESSION_SOURCE)
     store.append_session_events([event(1)], phase="listening", goals=[goal], interactions=[row])

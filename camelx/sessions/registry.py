@@ -1,0 +1,245 @@
+"""`SessionRegistry`: all live sessions of one app; those that run, and those that can be reopened.
+
+In: who asks (a `Principal`) and what they want. Out: sessions, views of them, and errors where a session is
+not theirs. At most `most` run at once: for a new one the one that has been silent longest is ended, which
+loses nothing. Owned by the app's workspace; called by routes, the WebSocket and the page.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from camelx.agents import SharedEngines
+from camelx.config import Settings, parse_config
+from camelx.errors import AccessError, ConflictError, NotFoundError
+from camelx.schemas import (
+    AccessRole,
+    LiveSession,
+    Principal,
+    Record,
+    SessionMode,
+    SessionView,
+)
+from camelx.sessions.casting import Casting, session_config
+from camelx.sessions.inputs import Input
+from camelx.sessions.open_session import OpenSession, Watcher
+from camelx.storage import Store
+
+MOST_SESSIONS = 64
+IDLE_S = 30 * 60.0
+
+
+class SessionRequest(Record):
+    """What a new session is to be."""
+
+    mode: SessionMode = "team"
+    versions: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = Field(
+        default=(), max_length=2
+    )
+    """Who answers: "champion", "challenger", "base", "name/3", or an agent on a server of its own. One, or
+    two in mode ab; none: the champion (the base where there is none), in mode ab against the challenger."""
+    has_review: bool = False
+    """Whether a PeerReviewer comments on each result; not in mode ab."""
+    backend: Literal["camel", "langroid"] = "camel"
+
+
+class SessionRegistry:
+    """The live sessions of one app; may be used from several threads."""
+
+    def __init__(
+        self, store: Store, settings: Settings, *, most: int = MOST_SESSIONS, idle_s: float = IDLE_S
+    ) -> None:
+        self._store, self._settings, self._most, self._idle_s = store, settings, most, idle_s
+        self._running: dict[str, OpenSession] = {}
+        self._engines: SharedEngines | None = None
+        self._lock = threading.RLock()
+        self._is_closed = False
+
+    def choices(self) -> list[str]:
+        """Return what may answer in a new session: versions of the policy, and agents on servers.
+
+        Raises:
+            ConfigError: There is no config to take agents from.
+            RegistryError: MLflow can't be reached.
+        """
+        return Casting(session_config(self._settings, self._store), self._settings).choices()
+
+    def create(self, principal: Principal, request: SessionRequest) -> LiveSession:
+        """Begin a session and return it.
+
+        Raises:
+            ConfigError: There is no config, or no such version or agent.
+            ConflictError: Too many sessions run, and all of them are answering.
+            RegistryError: MLflow can't be reached.
+        """
+        config = session_config(self._settings, self._store)
+        casting = Casting(config, self._settings)
+        session = LiveSession(
+            id=secrets.token_hex(12),
+            owner=principal.name,
+            mode=request.mode,
+            backend=request.backend,
+            has_review=request.has_review and request.mode != "ab",
+            versions=casting.resolved(request.mode, request.versions),
+            policy_name=config.policy.name,
+            policy_base=config.policy.base,
+            config=config.model_dump(mode="json"),
+        )
+        with self._lock:
+            self._make_room()
+            self._store.add_live_session(session)
+            self._start(session)
+        return session
+
+    def sessions(self, principal: Principal, *, limit: int = 100) -> list[LiveSession]:
+        """Return the person's sessions, the latest first; an admin sees everybody's."""
+        owner = None if principal.role.includes(AccessRole.ADMIN) else principal.name
+        return self._store.live_sessions(owner=owner, limit=limit)
+
+    def is_running(self, session_id: str) -> bool:
+        """Whether the session's thread runs."""
+        found = self._running.get(session_id)
+        return found is not None and found.is_running
+
+    def view(self, principal: Principal, session_id: str, *, after: int = 0) -> SessionView:
+        """Return a session as it is now, with its events after number `after`.
+
+        Raises:
+            NotFoundError: There is none of this id that they may see.
+        """
+        session = self._readable(principal, session_id)
+        found = self._running.get(session_id)
+        if found is not None and found.is_running:
+            return found.view(after=after)
+        return SessionView(session=session, events=tuple(self._store.session_events(session_id, after=after)))
+
+    def watch(
+        self, principal: Principal, session_id: str, watcher: Watcher, *, after: int = 0
+    ) -> tuple[SessionView, Callable[[], None]]:
+        """Return a session as it is now and what ends watching; it is opened where it does not run.
+
+        Raises:
+            NotFoundError: There is none of this id that they may see.
+            ConflictError: Too many sessions run.
+        """
+        session = self._readable(principal, session_id)
+        return self._opened(session).watch(watcher, after=after)
+
+    def send(self, principal: Principal, session_id: str, sent: Input) -> None:
+        """Hand on what the owner sent; an ended session is reopened first.
+
+        Raises:
+            NotFoundError: There is none of this id that they may see.
+            AccessError: It is somebody else's.
+            ConflictError: The session waits for something else.
+        """
+        self._opened(self._own(principal, session_id)).send(sent)
+
+    def reopen(self, principal: Principal, session_id: str) -> LiveSession:
+        """Start the thread of an ended session, and return it; one that runs stays as it is.
+
+        Raises:
+            NotFoundError: There is none of this id that they may see.
+            AccessError: It is somebody else's.
+            ConflictError: Too many sessions run.
+        """
+        self._opened(self._own(principal, session_id))
+        return self._store.live_session(session_id)
+
+    def end(self, principal: Principal, session_id: str) -> LiveSession:
+        """End a session, which can be reopened, and return it.
+
+        Raises:
+            NotFoundError: There is none of this id that they may see.
+            AccessError: It is somebody else's.
+        """
+        self._own(principal, session_id)
+        with self._lock:
+            found = self._running.pop(session_id, None)
+        if found is not None:
+            found.end("it was closed; it can be reopened")
+        else:
+            self._store.update_live_session(session_id, status="ended")
+        return self._store.live_session(session_id)
+
+    def delete(self, principal: Principal, session_id: str) -> None:
+        """Forget what was said in a session; its picks still count.
+
+        Raises:
+            NotFoundError: There is none of this id that they may see.
+            AccessError: It is somebody else's.
+        """
+        self.end(principal, session_id)
+        self._store.delete_live_session(session_id)
+
+    def close(self) -> None:
+        """End all sessions, together, and let the models go."""
+        with self._lock:
+            self._is_closed = True
+            running, self._running = list(self._running.values()), {}
+        for session in running:
+            session.end("the app was stopped; it can be reopened", wait=False)
+        for session in running:
+            session.end("the app was stopped")
+        if self._engines is not None:
+            self._engines.close()
+
+    # --- inside
+
+    def _readable(self, principal: Principal, session_id: str) -> LiveSession:
+        session = self._store.live_session(session_id)
+        if session.owner != principal.name and not principal.role.includes(AccessRole.ADMIN):
+            raise NotFoundError(f"there is no live session {session_id!r}; it may have been deleted")
+        return session
+
+    def _own(self, principal: Principal, session_id: str) -> LiveSession:
+        session = self._readable(principal, session_id)
+        if session.owner != principal.name:
+            raise AccessError(
+                f"session {session_id} is {session.owner}'s; only they can speak in it or end it"
+            )
+        return session
+
+    def _opened(self, session: LiveSession) -> OpenSession:
+        with self._lock:
+            found = self._running.get(session.id)
+            if found is not None and found.is_running:
+                return found
+            if found is not None:
+                found.end("")  # it is ending: what it writes last must not come after what follows
+            self._make_room(beside=session.id)
+            self._store.update_live_session(session.id, status="active")
+            return self._start(self._store.live_session(session.id))
+
+    def _start(self, session: LiveSession) -> OpenSession:
+        if self._is_closed:
+            raise ConflictError("the app is stopping; no session can be opened")
+        if self._engines is None:
+            self._engines = SharedEngines()
+        parse_config(session.config)  # one that does not fit is told at once
+        made = OpenSession(session, self._store, self._settings, self._engines, idle_s=self._idle_s)
+        self._running[session.id] = made
+        return made
+
+    def _make_room(self, beside: str = "") -> None:
+        """End the session that was silent longest where the most run that may.
+
+        Raises:
+            ConflictError: All of them are answering.
+        """
+        self._running = {i: s for i, s in self._running.items() if s.is_running or i == beside}
+        if len(self._running) < self._most:
+            return
+        silent = [s for i, s in self._running.items() if s.phase != "busy" and i != beside]
+        if not silent:
+            raise ConflictError(
+                f"{self._most} sessions run and all of them are answering; try again in a moment"
+            )
+        longest = min(silent, key=lambda s: s.last_heard)
+        self._running.pop(longest.session.id)
+        longest.end("other sessions needed its place; it can be reopened")
