@@ -12,7 +12,7 @@ PREPARE = $(BIN)/camelx db upgrade --prefect >/dev/null 2>&1 || \
 	echo "The databases could not be prepared; the first cycle will do it, or say why (camelx doctor)"
 
 .DEFAULT_GOAL := help
-.PHONY: help cycle test test-all serve check bench clean
+.PHONY: help cycle test test-all serve check bench screenshots clean
 
 help:        ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,11 +29,14 @@ test-all: $(VENV)/.installed-dev check  ## every check and every test, the slow 
 check: $(VENV)/.installed-dev   ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-serve: $(VENV)/.installed       ## the Prefect UI, a worker with the schedule, and the MLflow UI
-	@$(BIN)/camelx serve $(ARGS)
+serve: $(VENV)/.installed       ## the app, the Prefect UI, a worker with the schedule, and the MLflow UI
+	@$(BIN)/camelx up $(ARGS)
 
 bench: $(VENV)/.installed-dev   ## the benchmarks; prints tables, asserts nothing
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(VENV)/.installed-dev  ## pictures of every page, into docs/screenshots
+	@$(BIN)/python docs/take_screenshots.py $(ARGS)
 
 clean:       ## remove caches and builds; data, adapters and mlruns stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov

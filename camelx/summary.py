@@ -269,7 +269,7 @@ def next_steps(summary: CycleSummary, *, camelx: str = "camelx") -> list[tuple[s
     return [
         (f"{camelx} annotate --cycle {cycle.id}", "judge its pairs: your verdicts override the agents'"),
         (anew, f"the next cycle, from {start}"),
-        (f"{camelx} serve", "the Prefect UI, the MLflow UI and the schedule, with addresses"),
+        (f"{camelx} up", "the app, the Prefect UI, the MLflow UI and the schedule, with addresses"),
         show,
         ("configs/agents.yaml", "your own agents, models and servers"),
         (cycle.config_path or _CONFIG, "sizes, ranker, thresholds, training, gate"),

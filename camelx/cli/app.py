@@ -18,6 +18,7 @@ from camelx.cli.failures import Commands
 from camelx.cli.files import export, import_app, validate
 from camelx.cli.models import models, promote, rollback
 from camelx.cli.serve import serve
+from camelx.cli.up import up
 
 app = typer.Typer(
     cls=Commands,
@@ -52,7 +53,7 @@ def options(
 
 
 for command in (
-    cycle, cycles, show, annotate, explain, replay, serve,
+    cycle, cycles, show, annotate, explain, replay, up, serve,
     export, validate, models, promote, rollback, doctor, demo_data,
 ):  # fmt: skip
     app.command()(command)

@@ -1,64 +1,101 @@
-"""`camelx serve`: what a schedule needs, in one terminal."""
+"""`camelx serve`: the app alone, as containers and service managers run it."""
 
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
+import socket
 from typing import Annotated
 
 import typer
 
-from camelx.cli.output import print_line
+from camelx.errors import OrchestrationError
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; default: CAMELX_HOST, 127.0.0.1.")]
+Port = Annotated[int | None, typer.Option(help="Port of the app; default: CAMELX_PORT, 7860.")]
+_STOPS_WITHIN_S = 10
+"""How long open requests and WebSockets may take once the app is to stop."""
 
 
 def serve(
-    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
-    project: Annotated[Path, typer.Option(help="Folder with prefect.yaml.")] = Path(),
+    host: Host = None,
+    port: Port = None,
+    pages: Annotated[bool, typer.Option(help="Serve the pages; without them it starts sooner.")] = True,
 ) -> None:
-    """Run the Prefect server and UI, a worker with the nightly schedule, and the MLflow UI, until Ctrl-C."""
-    from camelx.cli.failures import interrupt_on_sigterm
+    """Run the app alone: pages, REST, WebSockets, health and metrics. Logs are JSON on stdout."""
     from camelx.config import settings
-    from camelx.orchestration.services import services
+    from camelx.logs import log_json
+    from camelx.workspace import Workspace
 
-    interrupt_on_sigterm()
-    running: list[str] = []
-    print_line("Starting; this takes some seconds ...")
-    try:
-        with services(settings(), mlflow_port=mlflow_port, project=project.resolve()) as up:
-            print_line(f"Prefect   {up.prefect_url}   (runs, schedule, deployment self-improvement/nightly)")
-            print_line(f"MLflow    {up.mlflow_url}   (training curves, versions, aliases)")
-            print_line(f"Logs      {settings().data_dir / 'prefect'}")
-            print_line("Start a run now, in another terminal:")
-            print_line(
-                f"  export PREFECT_API_URL={up.prefect_url}/api PREFECT_HOME={os.environ['PREFECT_HOME']}"
-            )
-            print_line(
-                f"  {Path(sys.executable).with_name('prefect')} deployment run self-improvement/nightly"
-            )
-            print_line("Stop with Ctrl-C.")
-            try:
-                up.wait()
-            finally:
-                running = _running()
-                print_line("Stopping; a cycle that runs is closed first ...")
-    except KeyboardInterrupt:
-        print_line("Stopped.")
-        for cycle_id in set(running) - set(_running()):
-            print_line(
-                f"Cycle {cycle_id} is unfinished; `camelx cycle --cycle {cycle_id}` goes on with it, nothing "
-                "answered is lost."
-            )
+    set_address(host, port)
+    check_can_serve()
+    known = settings()
+    listening = _listen(known.host, known.port)
+    log_json(known.log_level)
+    import uvicorn
+
+    from camelx.server import create_app
+
+    with listening, Workspace.open(known) as workspace:
+        config = uvicorn.Config(
+            create_app(workspace, pages=pages),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(known.trusted_proxies),
+            forwarded_allow_ips=known.trusted_proxies or None,
+            timeout_graceful_shutdown=_STOPS_WITHIN_S,
+            ws_ping_interval=20,
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            if os.getpid() == 1:
+                # The last process of a container takes all others with it: cycles are closed before.
+                workspace.cycles.stop_all()
 
 
-def _running() -> list[str]:
-    """Return the cycles that a process of this machine runs."""
-    from camelx.config import is_missing, settings
+def set_address(host: str | None, port: int | None) -> None:
+    """Let options win over the environment, for this process and those that it starts."""
+    from camelx.config import settings
+
+    if host is not None:
+        os.environ["CAMELX_HOST"] = host
+    if port is not None:
+        os.environ["CAMELX_PORT"] = str(port)
+    settings.cache_clear()
+
+
+def check_can_serve() -> None:
+    """Refuse to listen where others come in without signing in, or where nobody could.
+
+    Raises:
+        ConfigError: So it is.
+    """
+    from camelx.access import Access
+    from camelx.config import settings
     from camelx.cycles import open_store
-    from camelx.holding import as_it_stands
-    from camelx.schemas import CycleStatus
 
-    if is_missing(settings().resolved_database_url):
-        return []
     with open_store() as store:
-        return [known.id for known in store.cycles() if as_it_stands(known).status is CycleStatus.RUNNING]
+        Access(store, settings()).check_can_serve()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return the socket of the app: bound before anything is imported, so that a taken port is said soon.
+
+    Raises:
+        OrchestrationError: The port is taken, or the address is none of this machine.
+    """
+    from camelx.orchestration.services import who_listens
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as e:
+        if port and (taken := who_listens(port)):
+            raise OrchestrationError(
+                f"port {port} for the app is taken by {taken}; stop that, or choose another with --port"
+            ) from e
+        raise OrchestrationError(f"the app can't listen on {host}:{port}: {e}") from e
+    return listening

@@ -38,7 +38,7 @@ def start_detached(settings: Settings, cycle_id: str, *options: str) -> subproce
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=settings.project.resolve(),
-            env=os.environ | _environment(settings),
+            env=os.environ | environment_of(settings),
             start_new_session=True,
         )
     # Whoever waits for it leaves no zombie behind.
@@ -86,8 +86,8 @@ def end(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """Return the variables by which the process has the same settings."""
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables by which another process has the same settings."""
     found = {
         "CAMELX_ROOT": str(settings.root.resolve()),
         "CAMELX_DATABASE_URL": settings.resolved_database_url,

@@ -1,7 +1,7 @@
 """The Prefect server of a run: the one that answers, or one that is started for the run's time.
 
 Prefect's own ephemeral server loses most task runs, so that there is nothing to look at afterwards. The
-server started here keeps its database in data/prefect; `camelx serve` shows it later. Starting it takes
+server started here keeps its database in data/prefect; `camelx up` shows it later. Starting it takes
 seconds, so it starts in the background before Prefect, torch and the rest are imported.
 """
 

@@ -1,12 +1,14 @@
-"""Keeps what a schedule needs up: Prefect server and UI, a worker with the deployment, and the MLflow UI.
+"""Keeps all of one machine up: the app, Prefect server and UI, a worker with the deployment, the MLflow UI.
 
-Called by `camelx serve`, which stays until Ctrl-C.
+Called by `camelx up`, which stays until Ctrl-C.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,7 +21,9 @@ import psutil
 from camelx.config import Settings, without_password
 from camelx.errors import OrchestrationError
 from camelx.orchestration.attached import AttachedProcess, start_attached
+from camelx.orchestration.detached import environment_of
 from camelx.orchestration.server import (
+    START_TIMEOUT_S,
     answers,
     api_url,
     is_free,
@@ -39,6 +43,7 @@ class Services:
 
     prefect_url: str
     mlflow_url: str
+    app_url: str | None
     processes: tuple[AttachedProcess, ...]
 
     def wait(self) -> None:
@@ -54,22 +59,32 @@ class Services:
 
 
 @contextmanager
-def services(settings: Settings, *, mlflow_port: int, project: Path) -> Iterator[Services]:
+def services(
+    settings: Settings, *, mlflow_port: int, project: Path, with_app: bool = True
+) -> Iterator[Services]:
     """Start what is not up yet, deploy `project`/prefect.yaml, and stop what was started at the end.
+
+    Args:
+        settings: Of all parts; the app listens on their host and port.
+        mlflow_port: Port of the MLflow UI.
+        project: Folder with prefect.yaml.
+        with_app: False: only what a schedule needs.
 
     Raises:
         OrchestrationError: A port is taken by another program, or a service ended as it started.
     """
     set_prefect_home(settings)
     url = os.environ.get("PREFECT_API_URL") or api_url(settings.prefect_port)
+    is_mlflow_up = settings.resolved_mlflow_uri.startswith(("http://", "https://"))
+    if with_app:
+        _require_free(settings.port, "the app", "--port")
     if not answers(url):
         _require_free(settings.prefect_port, "the Prefect server", "CAMELX_PREFECT_PORT")
-    mlflow_url = settings.resolved_mlflow_uri
-    is_mlflow_up = mlflow_url.startswith(("http://", "https://"))
     if not is_mlflow_up:
         _require_free(mlflow_port, "the MLflow UI", "--mlflow-port")
     with ExitStack() as stack:
         processes = []
+        mlflow_url = settings.resolved_mlflow_uri
         if not is_mlflow_up:
             mlflow_url = f"http://127.0.0.1:{mlflow_port}"
             mlflow = _start_mlflow(settings, mlflow_port)
@@ -85,10 +100,18 @@ def services(settings: Settings, *, mlflow_port: int, project: Path) -> Iterator
         os.environ["PREFECT_API_URL"] = url
         _crash_orphans(url)
         deploy(project)
+        shown = Services(url.removesuffix("/api"), without_password(mlflow_url), None, ())
+        if with_app:
+            app = _start_app(settings, shown)
+            stack.callback(_stop_app, app)
+            processes.append(app)
         worker = _start_worker(settings, project)
         stack.callback(_stop_worker, worker, url)
         processes.append(worker)
-        yield Services(url.removesuffix("/api"), without_password(mlflow_url), tuple(processes))
+        app_url = f"http://{_reachable(settings.host)}:{settings.port}" if with_app else None
+        if with_app:
+            _wait_for_app(app, settings)
+        yield Services(shown.prefect_url, shown.mlflow_url, app_url, tuple(processes))
 
 
 def deploy(project: Path) -> None:
@@ -166,8 +189,79 @@ def _start_mlflow(settings: Settings, port: int) -> AttachedProcess:
     )
 
 
+def _start_app(settings: Settings, others: Services) -> AttachedProcess:
+    host = ("--host", settings.host, "--port", str(settings.port))
+    return start_attached(
+        "camelx app",
+        *("camelx", "serve", *host),
+        environment=environment_of(settings)
+        | {
+            "CAMELX_PREFECT_UI_URL": settings.prefect_ui_url or others.prefect_url,
+            "CAMELX_MLFLOW_UI_URL": settings.mlflow_ui_url or others.mlflow_url,
+        },
+        log=settings.data_dir / "app.log",
+    )
+
+
+def _wait_for_app(app: AttachedProcess, settings: Settings) -> None:
+    """Return as soon as the app takes connections; a first start compiles and imports much."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        if not app.is_running:
+            raise OrchestrationError(
+                f"the app ended while it started; the end of {app.log}:\n{app.last_lines()}"
+            )
+        with suppress(OSError), socket.create_connection((_reachable(settings.host), settings.port), 1):
+            return
+        if time.monotonic() > deadline:
+            raise OrchestrationError(
+                f"the app did not listen on {settings.port} within {START_TIMEOUT_S:.0f} s; see {app.log}"
+            )
+        time.sleep(0.2)
+
+
+def _stop_app(app: AttachedProcess) -> None:
+    """Stop the app, and before it the cycles that it gave processes of their own: each is closed."""
+    try:
+        children = psutil.Process(app.popen.pid).children()
+    except psutil.NoSuchProcess:
+        children = []
+    cycles = [child for child in children if _leads_a_session(child.pid)]
+    for cycle in cycles:
+        with suppress(psutil.NoSuchProcess):
+            cycle.send_signal(signal.SIGINT)
+    psutil.wait_procs(cycles, timeout=30)
+    app.stop()
+
+
+def _leads_a_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def _reachable(host: str) -> str:
+    """Return the address at which this machine reaches a server that listens on `host`."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+
+
 def _require_free(port: int, what: str, option: str) -> None:
     if not is_free(port):
+        taken = who_listens(port) or "another program"
         raise OrchestrationError(
-            f"port {port} for {what} is taken by another program; stop that, or choose another with {option}"
+            f"port {port} for {what} is taken by {taken}; stop that, or choose another with {option}"
         )
+
+
+def who_listens(port: int) -> str | None:
+    """Return who listens on a port: name and number where the system tells them; None: nobody is seen."""
+    try:
+        found = psutil.net_connections(kind="tcp")
+    except (psutil.AccessDenied, OSError):
+        return "another program"
+    here = [c for c in found if c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN]
+    for pid in {c.pid for c in here if c.pid is not None}:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            return f"{psutil.Process(pid).name()} (process {pid})"
+    return "another program" if here else None
