@@ -1,14 +1,23 @@
-"""`camelx db`: the database's schema."""
+"""`camelx db`: the database's schema, its backups."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camelx.cli.output import print_line
+from camelx.cli.cycle import Json
+from camelx.cli.failures import say
+from camelx.cli.output import print_json, print_line
+from camelx.errors import StorageError
 
-database_app = typer.Typer(help="Upgrade, downgrade or show the database's schema.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from camelx.storage import Manifest
+
+database_app = typer.Typer(
+    help="Upgrade, downgrade or show the database's schema; back it up and restore it.", no_args_is_help=True
+)
 
 
 @database_app.command()
@@ -51,3 +60,53 @@ def current() -> None:
 
     url = settings().resolved_database_url
     print_line(f"{without_password(url)}  revision {database_revision(url) or 'none: empty database'}")
+
+
+@database_app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write; it must not be there yet.")],
+    as_json: Json = False,
+) -> None:
+    """Save all that the database holds in one file, while others may go on working with it.
+
+    Files of cycles, adapters and the MLflow registry lie in data/, adapters/ and mlruns/: copy them too.
+    """
+    from camelx.config import is_missing, settings, without_password
+    from camelx.storage import backup as run_backup
+
+    url = settings().resolved_database_url
+    if is_missing(url):
+        raise StorageError(f"{without_password(url)} does not exist: nothing to save")
+    _print_saved(run_backup(url, file, on_progress=_say_rows), f"{file}  holds", as_json)
+
+
+@database_app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="File that `camelx db backup` wrote, from any database.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put it in the place of what the database holds now.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fill the database from a backup, whole or not at all; SQLite and PostgreSQL take each other's."""
+    from camelx.config import settings, without_password
+    from camelx.storage import restore as run_restore
+
+    url = settings().resolved_database_url
+    done = run_restore(url, file, replace=replace, on_progress=_say_rows)
+    _print_saved(done, f"{without_password(url)}  has", as_json)
+
+
+def _say_rows(table: str, n: int) -> None:
+    if n:
+        say(f"{table}: {n:,} rows")
+
+
+def _print_saved(manifest: Manifest, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+        return
+    print_line(
+        f"{what} {manifest.n_rows:,} rows as of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, schema revision "
+        f"{manifest.revision}"
+    )

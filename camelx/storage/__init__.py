@@ -5,7 +5,19 @@ default, PostgreSQL the same code by another URL. Stages, the annotation page an
 `Store`; `camelx db` calls the functions of `camelx.storage.schema`.
 """
 
+from camelx.storage.backup import Manifest, backup, read_manifest
+from camelx.storage.restoring import restore
 from camelx.storage.schema import database_revision, downgrade, head_revision, upgrade
 from camelx.storage.store import Store
 
-__all__ = ["Store", "database_revision", "downgrade", "head_revision", "upgrade"]
+__all__ = [
+    "Manifest",
+    "Store",
+    "backup",
+    "database_revision",
+    "downgrade",
+    "head_revision",
+    "read_manifest",
+    "restore",
+    "upgrade",
+]
