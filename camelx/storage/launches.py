@@ -19,7 +19,7 @@ from camelx.schemas import Cycle, CycleStatus, Launch, Stage, StageReport
 from camelx.storage.database import Database
 from camelx.storage.queries import columns, cycle_query
 from camelx.storage.rows import records_of, row_of
-from camelx.storage.tables import CycleRow, LaunchRow, StageReportRow
+from camelx.storage.tables import CycleRow, InteractionRow, LaunchRow, StageReportRow, VoteRow
 
 _ACTIVE = (CycleStatus.QUEUED.value, CycleStatus.RUNNING.value)
 
@@ -111,6 +111,13 @@ class Launches(Database):
         query = query if before is None else query.where(CycleRow.number < before)
         query = query if status is None else query.where(CycleRow.status == status.value)
         return records_of(Cycle, self._read("reading cycles", query))
+
+    def counts_of(self, cycle_id: str) -> dict[str, int]:
+        """Return how many interactions and votes a cycle has so far, those of its hold-out too."""
+        asked = select(func.count()).where(InteractionRow.cycle_id == cycle_id).scalar_subquery()
+        judged = select(func.count()).where(VoteRow.cycle_id == cycle_id).scalar_subquery()
+        (row,) = self._read(f"counting in cycle {cycle_id}", select(asked.label("a"), judged.label("j")))
+        return {"interactions": row.a, "votes": row.j}
 
     def reports_of(self, cycle_ids: Iterable[str]) -> dict[str, dict[Stage, StageReport]]:
         """Return the stage reports of several cycles, each cycle's in the order of the stages."""
