@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -20,8 +21,10 @@ from camelx.server.openapi import DESCRIPTION, add_openapi
 from camelx.server.problems import add_problem_handlers, problem
 from camelx.server.routes import ROUTERS
 from camelx.server.sentry import start_sentry
-from camelx.ui import Who, mount_pages
 from camelx.workspace import Workspace
+
+if TYPE_CHECKING:
+    from camelx.ui import Who
 
 logger = logging.getLogger(__name__)
 _REST = "/api/{rest:path}"
@@ -52,7 +55,11 @@ def create_app(workspace: Workspace, *, pages: bool = True) -> FastAPI:
     app.add_api_route(_REST, _nothing, methods=_METHODS, include_in_schema=False)
     add_openapi(app)
     add_middleware(app, workspace, app.state.rates)
-    return mount_pages(app, workspace, _who(workspace)) if pages else app
+    if not pages:
+        return app
+    from camelx.ui import mount_pages
+
+    return mount_pages(app, workspace, _who(workspace))
 
 
 def _who(workspace: Workspace) -> Who:

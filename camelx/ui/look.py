@@ -19,10 +19,11 @@ def theme() -> Any:
 
 
 CSS = """
-.gradio-container { max-width: 78rem !important; margin: 0 auto; }
-.cx-signed-in { display: flex; justify-content: flex-end; gap: .75rem; align-items: baseline; font-size: .85rem; }
+.gradio-container { width: 100%; max-width: 78rem !important; margin: 0 auto; }
+.cx-signed-in { display: flex; justify-content: flex-end; gap: .75rem; align-items: baseline;
+  font-size: .85rem; }
 .cx-signed-in button { background: none; border: 0; padding: 0; color: inherit; text-decoration: underline;
-  cursor: pointer; }
+  font: inherit; cursor: pointer; }
 .cx-text { white-space: pre-wrap; overflow-wrap: anywhere; }
 .cx-empty { padding: 2rem 1rem; text-align: center; opacity: .8; }
 .cx-badge { border: 1px solid currentColor; border-radius: 1rem; padding: .05rem .55rem; font-size: .85em; }

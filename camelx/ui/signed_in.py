@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gradio as gr
 
 from camelx.pages import Markup, escaped
 from camelx.schemas import AccessRole, Principal
 from camelx.ui.guard import guard
 from camelx.workspace import Workspace
 
-if TYPE_CHECKING:
-    import gradio as gr
-
 
 def signed_in_line(workspace: Workspace) -> None:
     """Lay out the line, at the top of a page; without sign-in there is none."""
-    import gradio as gr
-
     if not workspace.access.is_required:
         return
 
