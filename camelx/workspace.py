@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import Self
 
 from camelx.access import Access
+from camelx.agent_files import AgentFiles
 from camelx.annotation import AnnotationQueue, QueueRules
 from camelx.config import Settings
 from camelx.orchestration.control import CycleControl
 from camelx.storage import Store
+from camelx.versions import Versions
 from camelx.watching import EventHub
 
 
@@ -30,6 +32,10 @@ class Workspace:
     """Starts and stops cycles."""
     queue: AnnotationQueue
     """What people judge next."""
+    agent_files: AgentFiles
+    """Who takes part in cycles, and how that changed."""
+    versions: Versions
+    """The registered versions of the policy."""
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -41,11 +47,13 @@ class Workspace:
         store = Store.open(settings.resolved_database_url)
         queue = AnnotationQueue(store, QueueRules.of(settings))
         access, cycles = Access(store, settings), CycleControl(store, settings)
-        return cls(settings, store, access, EventHub(store), cycles, queue)
+        files, versions = AgentFiles(store, settings), Versions(store, settings)
+        return cls(settings, store, access, EventHub(store), cycles, queue, files, versions)
 
     def close(self) -> None:
         """End what runs and close the database."""
         self.events.close()
+        self.versions.close()
         self.store.close()
 
     def __enter__(self) -> Self:

@@ -56,6 +56,11 @@ class Connection:
     def _is_server(self) -> bool:
         return urlsplit(self.tracking_uri).scheme in ("http", "https")
 
+    @property
+    def _is_empty(self) -> bool:
+        """Whether there is no database yet: looking makes none."""
+        return is_missing(self.tracking_uri)
+
     def _check_reachable(self) -> None:
         """Fail at once where MLflow would try for minutes, and make the folder of a local database."""
         parts = urlsplit(self.tracking_uri)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from camelx.adapters import check_adapter_files, file_sha256
 from camelx.errors import RegistryError
-from camelx.registry.connection import Connection, quoted
+from camelx.registry.connection import quoted
 from camelx.registry.lineage import MAX_VALUE, card_text, lineage_tags
+from camelx.registry.looking import Looking
 from camelx.schemas import AdapterVersion
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _NOT_IN_A_NAME = re.compile(r"[^/\w.\- :]")
 """What MLflow refuses in a parameter's name: a backend of agents.yaml may be called "gpt@work"."""
 
 
-class Registry(Connection):
+class Registry(Looking):
     """Runs and adapter versions in one MLflow tracking and registry server."""
 
     # --- runs
@@ -261,9 +262,7 @@ class Registry(Connection):
             if not stack or stack[-1][1] != version:
                 stamp = max(time.time_ns(), stack[-1][0] + 1 if stack else 0)
                 client.set_model_version_tag(name, str(version), f"{_PROMOTED_TAG}{stamp}", "true")
-            while (newest := self._stack(name)[-1][1]) != self._aliases(name).get(CHAMPION):
-                self._set_alias(name, CHAMPION, newest)
-            return self.version(name, newest)
+            return self.version(name, self._settled(name))
 
     def rollback(self, name: str) -> AdapterVersion:
         """Make the champion before this one the champion again; repeated, it goes further back.
@@ -285,7 +284,22 @@ class Registry(Connection):
             for stamp, version in dropped:
                 self._client.delete_model_version_tag(name, str(version), f"{_PROMOTED_TAG}{stamp}")
             self._set_alias(name, CHAMPION, target.version)
-            return self.version(name, target.version)
+            return self.version(name, self._settled(name))
+
+    def promotions(self, name: str) -> list[tuple[datetime, int]]:
+        """Return when which version was promoted, oldest first; what was rolled back is not among them.
+
+        Raises:
+            RegistryError: MLflow can't be reached.
+        """
+        with self._calling(f"reading the promotions of {name!r}"):
+            return [(datetime.fromtimestamp(at / 1e9, UTC), version) for at, version in self._stack(name)]
+
+    def _settled(self, name: str) -> int:
+        """Set the alias until it agrees with the newest promotion, whatever others do meanwhile."""
+        while (newest := self._stack(name)[-1][1]) != self._aliases(name).get(CHAMPION):
+            self._set_alias(name, CHAMPION, newest)
+        return newest
 
     def _stack(self, name: str) -> list[tuple[int, int]]:
         """Return (time in ns, version) of every promotion that was not rolled back, oldest first."""
