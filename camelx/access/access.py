@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
+
+from pydantic import ValidationError
 
 from camelx.access.passwords import hash_password, is_password, needs_rehash
 from camelx.access.signing import JWT_S, Claims, Signer, signer_of
 from camelx.access.tokens import PREFIX, Tokens
 from camelx.config import Settings, is_loopback
 from camelx.errors import AccessError, ConfigError, NotFoundError
-from camelx.schemas import AccessRole, AuditEntry, Principal, User
+from camelx.schemas import AccessRole, ApiToken, AuditEntry, Principal, User
 from camelx.storage import Store
 from camelx.tracing import current_trace_id
 
@@ -163,7 +166,14 @@ class Access:
         """
         if name.lower() in _TAKEN:
             raise ConfigError(f"the name {name!r} means whoever sits at the machine; choose another")
-        user = User(name=name, role=role, password_hash=hash_password(password))
+        hashed = hash_password(password)
+        try:
+            user = User(name=name, role=role, password_hash=hashed)
+        except ValidationError as e:
+            raise ConfigError(
+                f"the name {name!r} can't be used; expected up to 64 letters, digits and _.@- that begin with "
+                "a letter or a digit"
+            ) from e
         self._store.add_user(user)
         self.audit(by, "user.add", name, role=role.value)
         return user
@@ -193,6 +203,35 @@ class Access:
         user = self._store.change_user(name, **changes)
         self.audit(by, "user.change", name, **changes)
         return user
+
+    # Tokens
+
+    def make_token(
+        self, name: str, label: str, role: AccessRole | None, expires_in: timedelta | None, *, by: Principal
+    ) -> tuple[ApiToken, str]:
+        """Return a new token of a user and its text, which can't be had again; no role: the user's own.
+
+        Raises:
+            NotFoundError: There is no such user.
+            AccessError: The role is more than the user's, or a token asked for it, which would outlive it so.
+        """
+        if by.via == "token":
+            raise AccessError("an API token can't make others; sign in with name and password")
+        if name != by.name:
+            allow(by, AccessRole.ADMIN)
+        user = self.user(name)
+        token, text = self.tokens.issue(user, label, role or user.role, expires_in)
+        self.audit(by, "token.make", token.id, user=user.name, label=label, role=token.role.value)
+        return token, text
+
+    def revoke_token(self, token_id: str, *, by: Principal) -> None:
+        """Make a token useless; an admin may revoke anybody's.
+
+        Raises:
+            NotFoundError: There is no such token, or it is somebody else's.
+        """
+        token = self.tokens.revoke(token_id, by=by)
+        self.audit(by, "token.revoke", token.id, user=token.user_name)
 
     # The audit trail
 

@@ -19,6 +19,7 @@ from camelx.cli.files import export, import_app, validate
 from camelx.cli.models import models, promote, rollback
 from camelx.cli.serve import serve
 from camelx.cli.up import up
+from camelx.cli.users import user_app
 
 app = typer.Typer(
     cls=Commands,
@@ -58,6 +59,7 @@ for command in (
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(import_app, name="import")
+app.add_typer(user_app, name="user")
 app.add_typer(database_app, name="db")
 app.add_typer(bench_app, name="bench")
 app.add_typer(demo_model_app, name="demo-model")

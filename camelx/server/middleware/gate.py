@@ -21,8 +21,8 @@ PUBLIC = ("/healthz", "/readyz", "/metrics", "/sign-in", "/sign-out", "/favicon.
 _PUBLIC_FOLDERS = ("/assets/", "/static/", "/svelte/", "/theme.css", "/gradio_api/theme.css")
 """What Gradio's pages are made of: the same files in every installation."""
 _GRADIO = re.compile(
-    r"/gradio_api/(?:queue/(?:join|data)|heartbeat/\w+|startup-events|upload|upload_progress|cancel|reset|run/predict"
-    r"|file=.*|app_id|login_check)/?|/(?:config|gradio_api/(?:info|user))/?"
+    r"/gradio_api/(?:queue/(?:join|data)|heartbeat/\w+|startup-events|upload|upload_progress|cancel|reset"
+    r"|run/predict|file=.*|app_id|login_check)/?|/(?:config|gradio_api/(?:info|user))/?"
 )
 """What Gradio's pages call. It has further endpoints (proxies, code editing, monitoring): they are closed."""
 _CLOSED = re.compile(r"/(?:gradio_api|monitoring|login|logout|pwa_icon|manifest\.json|dev)(?:/.*)?")

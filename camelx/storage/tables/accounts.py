@@ -15,7 +15,7 @@ class UserRow(Base):
     """A `User`; never deleted, because annotations and the audit trail name it."""
 
     __tablename__ = "users"
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(ModelText, primary_key=True)
     role: Mapped[str]
     password_hash: Mapped[str]
     is_active: Mapped[bool]
@@ -49,7 +49,7 @@ class AuditEntryRow(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(ModelText)
-    action: Mapped[str]
+    action: Mapped[str] = mapped_column(ModelText)
     subject: Mapped[str] = mapped_column(ModelText)
     details: Mapped[dict[str, Any]]
     trace_id: Mapped[str | None]

@@ -58,8 +58,11 @@ class Base(DeclarativeBase):
 
 
 def id_column(foreign: str | None = None, *, primary: bool = False, deferred: bool = False) -> Any:
-    """Return a column that holds an id, and where `foreign` is named refers to one."""
+    """Return a column that holds an id, and where `foreign` is named refers to one.
+
+    What no database can store is replaced in what is looked for too: a request may ask for any id.
+    """
     if foreign is None:
-        return mapped_column(Text, primary_key=primary)
+        return mapped_column(ModelText, primary_key=primary)
     key = ForeignKey(foreign, deferrable=deferred or None, initially="DEFERRED" if deferred else None)
-    return mapped_column(Text, key, primary_key=primary)
+    return mapped_column(ModelText, key, primary_key=primary)
