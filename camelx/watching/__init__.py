@@ -5,7 +5,7 @@ with a bounded queue of its own. `EventHub` belongs to the app's workspace and w
 WebSockets subscribe. `BoundedQueue` is for whatever else is sent to readers who may be slow.
 """
 
-from camelx.watching.hub import EventHub, Subscription
+from camelx.watching.hub import STOPPING, EventHub, Subscription
 from camelx.watching.queue import BoundedQueue
 
-__all__ = ["BoundedQueue", "EventHub", "Subscription"]
+__all__ = ["STOPPING", "BoundedQueue", "EventHub", "Subscription"]

@@ -25,6 +25,7 @@ _PAGE = 500
 OPEN = (CycleStatus.QUEUED, CycleStatus.RUNNING)
 """A cycle of this status may still have events."""
 STOPPING = "the server is stopping"
+"""Why a subscription ends that has not come to its end: who wants the rest asks again."""
 
 
 class EventHub:

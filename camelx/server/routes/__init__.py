@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from camelx.server.routes import audit, auth, sign_in, tokens, users, watching
+from camelx.server.routes import (
+    agents,
+    annotating,
+    audit,
+    auth,
+    cycles,
+    models,
+    sign_in,
+    tokens,
+    users,
+    watching,
+)
 
-ROUTERS: tuple[APIRouter, ...] = (sign_in.router, auth.router, users.router, tokens.router, audit.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    sign_in.router,
+    auth.router,
+    users.router,
+    tokens.router,
+    audit.router,
+    cycles.router,
+    agents.router,
+    models.router,
+    watching.router,
+    annotating.router,  # its /{annotation_id} takes what other routers of that prefix don't
+)
