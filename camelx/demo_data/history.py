@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ _GOALS = 1_700
 _LENGTH = timedelta(hours=4)
 """Of one cycle."""
 _FAILED = 0.004
+_MARGIN = 1.01
+"""A proposal that failed has no executions."""
 _NOT_RANKED = "demo data: interactions alone, nothing of it was reviewed"
 
 
@@ -46,7 +49,7 @@ def add_history(
         end: When the last of the cycles ended.
         on_progress: Told after each cycle how many interactions there are.
     """
-    n_goals = -(-n // _PER_GOAL)
+    n_goals = math.ceil(_MARGIN * n / _PER_GOAL) + 3 if n else 0
     sizes = [min(_GOALS, n_goals - done) for done in range(0, n_goals, _GOALS)]
     first, n_added = store.next_cycle_number(), 0
     for i, size in enumerate(sizes):

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from camelx.annotation import annotation_id
 from camelx.demo_data.agents import answer_in
 from camelx.demo_model.corpus import JUMP_PLAN, full_plan, worked
 from camelx.demo_model.problems import Problem
-from camelx.schemas import Annotation, Comparison, Interaction, Role, Verdict, stable_id
+from camelx.schemas import Annotation, Comparison, Interaction, Role, Verdict
 
 HumanVerdict = Verdict | Literal["both_bad"]
 
@@ -95,7 +96,7 @@ def _first(
     verdict = fact if rng.random() < person.careful else rng.choice([v for v in _VERDICTS if v != fact])
     seconds = round(person.seconds * rng.lognormvariate(0, 0.45), 1)
     return Annotation(
-        id=stable_id("annotation", *sorted(ids), person.name),
+        id=annotation_id((ids[0], ids[1]), person.name),
         goal_id=pair.goal_id,
         first_id=ids[0],
         second_id=ids[1],
@@ -116,7 +117,7 @@ def _again(rng: random.Random, person: Person, earlier: Annotation, moment: date
         verdict = rng.choice([v for v in _VERDICTS if v != verdict])
     return earlier.model_copy(
         update={
-            "id": stable_id(earlier.id, "repeat", 1),
+            "id": annotation_id((earlier.first_id, earlier.second_id), person.name, repeat=1),
             "first_id": earlier.second_id,
             "second_id": earlier.first_id,
             "verdict": verdict,

@@ -6,6 +6,7 @@ they may do.
 """
 
 from camelx.schemas.agent_versions import AgentVersion
+from camelx.schemas.agreement import TimedVote
 from camelx.schemas.annotating import Given, Lease, RankedCycle, Skip
 from camelx.schemas.events import (
     CycleEvent,
@@ -42,6 +43,7 @@ from camelx.schemas.live import (
     SessionView,
     session_goal_id,
 )
+from camelx.schemas.figures import CycleFigure, StageFigure
 from camelx.schemas.people import (
     AccessRole,
     ApiToken,
@@ -83,6 +85,8 @@ from camelx.schemas.records import (
 from camelx.schemas.streams import Dropped, EventMessage, Ping
 
 __all__ = [
+    "CycleFigure",
+    "StageFigure",
     "CONTROL_CHARACTERS",
     "LIVE_CYCLE",
     "MAX_MESSAGE_CHARS",
@@ -143,6 +147,7 @@ __all__ = [
     "Stage",
     "StageReport",
     "StageStatusChanged",
+    "TimedVote",
     "ToolCall",
     "TrainingStep",
     "User",

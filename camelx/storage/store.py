@@ -24,7 +24,10 @@ from camelx.schemas import (
 )
 from camelx.storage.accounts import Accounts
 from camelx.storage.events import Events
+from camelx.storage.figures import Figures
+from camelx.storage.explorer import Explorer
 from camelx.storage.agent_versions import AgentVersions
+from camelx.storage.agreement import Agreement
 from camelx.storage.annotating import Annotating
 from camelx.storage.judgements import Judgements
 from camelx.storage.launches import Launches
@@ -43,7 +46,9 @@ from camelx.storage.tables import (
 )
 
 
-class Store(Accounts, Judgements, Events, AgentVersions, Launches, Annotating, LiveSessions):
+class Store(
+    Accounts, Judgements, Events, Figures, AgentVersions, Launches, Annotating, LiveSessions, Explorer, Agreement
+):
     """What is stored, by record. Lists come in an order that depends on their content alone."""
 
     # Goals

@@ -1,0 +1,284 @@
+"""A file of annotations into the database: first what each row would do, then, if wanted, all of it at once.
+
+In: a file that `exchange` wrote, or one like it. Out: an `AnnotationImport`, which names every row that is
+refused by file and line. A row is the same annotation as a stored one where person, pair and kind (a repeat,
+a settled verdict) are the same, whatever was shown first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from camelx.annotation.exchange import COLUMNS, ExchangeFormat, format_of, restored, row_of_annotation
+from camelx.annotation.recording import HumanVerdict, Opinion, annotation_id, cleaned
+from camelx.errors import DataValidationError
+from camelx.importing.report import BrokenRow, BrokenRowError, Place, filled_text
+from camelx.importing.rows import read_rows
+from camelx.schemas import Annotation, Record, Verdict, utc_now
+from camelx.storage import Store
+
+Outcome = Literal["added", "changed", "unchanged", "refused"]
+OUTCOMES: tuple[Outcome, ...] = ("added", "changed", "unchanged", "refused")
+_Key = tuple[frozenset[str], str, int, bool]
+_MAX_NAME = 200  # characters of an annotator's name
+_N_SHOWN = 10
+_REQUIRED = ("a_id", "b_id", "preferred", "annotator")
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False, "": False}
+
+
+class RowOutcome(Record):
+    """What becomes of one row."""
+
+    place: str
+    """As "file:line", or "file row n"."""
+    outcome: Outcome
+    what: str
+    """Whose verdict on which pair; of a refused row why it is refused."""
+
+
+class AnnotationImport(Record):
+    """What becomes of a file's rows."""
+
+    file: str
+    is_dry_run: bool
+    """True: nothing was stored."""
+    counts: dict[Outcome, int]
+    rows: tuple[RowOutcome, ...]
+    """In the order of the file."""
+
+    @property
+    def refused(self) -> list[RowOutcome]:
+        """The rows that are not taken."""
+        return [row for row in self.rows if row.outcome == "refused"]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A row that can be read; whether it fits what is stored is not known yet."""
+
+    place: Place
+    annotation: Annotation
+    has_moment: bool
+
+    @property
+    def key(self) -> _Key:
+        return _key_of(self.annotation)
+
+
+def import_annotations(
+    store: Store, path: Path, *, dry_run: bool = False, strict: bool = False, name: str | None = None
+) -> AnnotationImport:
+    """Store the annotations of a file and return what became of each row.
+
+    Args:
+        store: The database.
+        path: A .jsonl, .csv or .parquet file with the columns of `exchange`; all but a_id, b_id, preferred
+            and annotator may be missing.
+        dry_run: Only say what would become of them.
+        strict: Take nothing from a file with a row that is refused.
+        name: Of the file, as it is shown; None: its path.
+
+    Raises:
+        ConfigError: The file is not there, or its format is unknown.
+        DataValidationError: With `strict`, a row is refused; nothing is stored then.
+        StorageError: The database refused; nothing is stored then.
+    """
+    found = list(_parsed(path, Path(name or path)))
+    read = [row for row in found if isinstance(row, _Read)]
+    goals = store.goals_of_results(
+        i for row in read for i in (row.annotation.first_id, row.annotation.second_id)
+    )
+    stored = {_key_of(a): a for a in store.annotations(sorted(set(goals.values())))}
+    seen: dict[_Key, Place] = {}
+    rows, to_save = [], []
+    for row in found:
+        one = row if isinstance(row, BrokenRow) else _fitted(row, goals, seen)
+        if isinstance(one, BrokenRow):
+            rows.append(RowOutcome(place=str(one.place), outcome="refused", what=one.why))
+            continue
+        seen[one.key] = one.place
+        outcome, annotation = _against(one, stored.get(one.key))
+        rows.append(RowOutcome(place=str(one.place), outcome=outcome, what=_what(annotation)))
+        if outcome != "unchanged":
+            to_save.append(annotation)
+    done = AnnotationImport(
+        file=name or str(path),
+        is_dry_run=dry_run,
+        counts={kind: sum(row.outcome == kind for row in rows) for kind in OUTCOMES},
+        rows=tuple(rows),
+    )
+    if strict and not dry_run:
+        _require_all(done)
+    if not dry_run:
+        store.change_annotations(to_save)
+    return done
+
+
+def _require_all(done: AnnotationImport) -> None:
+    if refused := done.refused:
+        shown = "\n".join(f"{row.place}: {row.what}" for row in refused[:_N_SHOWN])
+        more = f"\n... and {len(refused) - _N_SHOWN} more" if len(refused) > _N_SHOWN else ""
+        raise DataValidationError(
+            f"{done.file}: {len(refused)} of {len(done.rows)} rows are refused and nothing was imported; "
+            f"mend them, or import without strict to take the others:\n{shown}{more}"
+        )
+
+
+def _parsed(path: Path, shown: Path) -> Iterator[_Read | BrokenRow]:
+    """Yield the rows of the file, places named after the shown path."""
+    is_csv = format_of(path) is ExchangeFormat.CSV
+    for row in read_rows(path):
+        if isinstance(row, BrokenRow):
+            yield BrokenRow(_renamed(row.place, shown), row.why)
+            continue
+        place, columns = row
+        place = _renamed(place, shown)
+        try:
+            yield _row(place, _from_csv(columns) if is_csv else columns)
+        except BrokenRowError as e:
+            yield BrokenRow(place, str(e))
+        except ValidationError as e:
+            first = e.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            yield BrokenRow(place, f"{where}: {first['msg']}")
+
+
+def _renamed(place: Place, shown: Path) -> Place:
+    return Place(shown, place.number, place.unit)
+
+
+def _from_csv(columns: Mapping[str, str]) -> dict[str, Any]:
+    """Return the cells as the values they stand for; an empty one is none."""
+    values: dict[str, Any] = {name: restored(cell) or None for name, cell in columns.items()}
+    for name, read in (("rating", int), ("duration_s", float), ("repeat", int)):
+        if values.get(name) is not None:
+            try:
+                values[name] = read(values[name])
+            except ValueError:
+                raise BrokenRowError(f"{name} is {values[name][:40]!r}, expected a number") from None
+    adjudicated = (values.get("adjudicated") or "").lower()
+    if adjudicated not in _BOOLEANS:
+        raise BrokenRowError(f"adjudicated is {adjudicated[:40]!r}, expected true or false")
+    return values | {"adjudicated": _BOOLEANS[adjudicated]}
+
+
+def _row(place: Place, columns: Mapping[str, Any]) -> _Read:
+    """Return the row as an annotation, its goal still as the file has it.
+
+    Raises:
+        BrokenRowError: Something is missing or wrong.
+        ValidationError: A value is of the wrong kind, or too long.
+    """
+    if unknown := sorted(set(columns) - set(COLUMNS)):
+        raise BrokenRowError(f"unknown column {unknown[0]!r}; expected {', '.join(COLUMNS)}")
+    a, b, preferred, annotator = (filled_text(columns.get(name), name) for name in _REQUIRED)
+    if a == b:
+        raise BrokenRowError(f"a_id and b_id are the same interaction {a!r}")
+    if len(annotator) > _MAX_NAME:
+        raise BrokenRowError(f"annotator has {len(annotator)} characters, at most {_MAX_NAME} are taken")
+    opinion = cleaned(
+        Opinion(
+            verdict=_verdict(preferred, a, b),
+            rating=columns.get("rating"),
+            rationale=columns.get("rationale"),
+            edited_text=columns.get("edited_text"),
+            duration_s=columns.get("duration_s"),
+        )
+    )
+    moment = _moment(columns.get("created_at"))
+    repeat, adjudicated = columns.get("repeat") or 0, columns.get("adjudicated") or False
+    annotation = Annotation(
+        id="unknown",
+        goal_id=columns.get("goal_id") or "",
+        first_id=a,
+        second_id=b,
+        annotator=annotator,
+        **dict(opinion),
+        repeat=repeat,
+        adjudicated=adjudicated,
+        submission_id=columns.get("submission_id"),
+        created_at=moment or utc_now(),
+    )
+    own_id = annotation_id((a, b), annotator, repeat=annotation.repeat, adjudicated=annotation.adjudicated)
+    return _Read(place, annotation.model_copy(update={"id": own_id}), moment is not None)
+
+
+def _verdict(preferred: str, a: str, b: str) -> HumanVerdict:
+    if preferred not in (a, b, "tie", "both_bad"):
+        raise BrokenRowError(
+            f"preferred is {preferred[:80]!r}, expected a_id's or b_id's value, 'tie' or 'both_bad'"
+        )
+    if preferred == "both_bad":
+        return "both_bad"
+    return {a: Verdict.FIRST, b: Verdict.SECOND}.get(preferred, Verdict.TIE)
+
+
+def _moment(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise BrokenRowError(f"created_at is {str(value)[:40]!r}, expected a moment in ISO 8601") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _fitted(row: _Read, goals: Mapping[str, str], seen: Mapping[_Key, Place]) -> _Read | BrokenRow:
+    """Return the row with its goal, or why it does not fit what is stored or what stands above it."""
+    a = row.annotation
+    if unknown := [i for i in (a.first_id, a.second_id) if i not in goals]:
+        return BrokenRow(row.place, f"there is no interaction {unknown[0][:80]!r}")
+    first, second = goals[a.first_id], goals[a.second_id]
+    if first != second:
+        return BrokenRow(row.place, f"a_id answers goal {first}, b_id answers goal {second}")
+    if a.goal_id not in ("", first):
+        return BrokenRow(
+            row.place, f"goal_id is {a.goal_id[:80]!r}, the two interactions answer goal {first}"
+        )
+    if above := seen.get(row.key):
+        return BrokenRow(row.place, f"says the same person's verdict on the same pair as {above}")
+    fitted = a.model_copy(update={"goal_id": first})
+    return _Read(row.place, fitted, row.has_moment)
+
+
+def _against(row: _Read, stored: Annotation | None) -> tuple[Outcome, Annotation]:
+    """Return what the row does to what is stored; it takes over its id."""
+    if stored is None:
+        return "added", row.annotation
+    mine = row.annotation.model_copy(update={"id": stored.id})
+    if not row.has_moment:
+        mine = mine.model_copy(update={"created_at": stored.created_at})
+    return ("unchanged", stored) if _same(mine, stored) else ("changed", mine)
+
+
+def _same(one: Annotation, other: Annotation) -> bool:
+    """Whether both say the same, whichever of the two was shown first."""
+    if one.first_id != other.first_id:
+        swapped: dict[HumanVerdict, HumanVerdict] = {
+            Verdict.FIRST: Verdict.SECOND,
+            Verdict.SECOND: Verdict.FIRST,
+        }
+        one = one.model_copy(
+            update={
+                "first_id": one.second_id,
+                "second_id": one.first_id,
+                "verdict": swapped.get(one.verdict, one.verdict),
+            }
+        )
+    return one == other
+
+
+def _what(annotation: Annotation) -> str:
+    kind = " (settled)" if annotation.adjudicated else " (repeat)" if annotation.repeat else ""
+    verdict = row_of_annotation(annotation)["preferred"]
+    return f"{annotation.annotator}{kind} on {annotation.first_id} and {annotation.second_id}: {verdict}"
+
+
+def _key_of(a: Annotation) -> _Key:
+    return frozenset((a.first_id, a.second_id)), a.annotator, a.repeat, a.adjudicated

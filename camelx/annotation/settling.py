@@ -1,0 +1,108 @@
+"""Settling what people disagree on, and taking verdicts back by the batch: what admins do.
+
+In: a pair, what holds of it from now on. Out: adjudicated annotations, which override what everybody else
+said of the pair; nothing that people said is lost. The caller notes it in the audit trail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from camelx.annotation.agreement import PairKey
+from camelx.annotation.queue import AnnotationQueue
+from camelx.annotation.recording import HumanVerdict, Opinion, annotations_of
+from camelx.errors import ConfigError, NotFoundError
+from camelx.schemas import Annotation, Verdict
+from camelx.storage import Store
+
+
+def settle_pair(
+    queue: AnnotationQueue,
+    store: Store,
+    pair: PairKey,
+    preferred: str,
+    admin: str,
+    *,
+    rationale: str | None = None,
+    edited_text: str | None = None,
+) -> tuple[Annotation, ...]:
+    """Give the verdict that holds of the pair, and of all pairs of the same texts, from now on.
+
+    Args:
+        queue: Knows which pairs have the same texts, and is told.
+        store: The database.
+        pair: Ids of the two results.
+        preferred: The id of the better one, "tie" or "both_bad".
+        admin: Who settles it; their earlier settled verdict is replaced.
+        rationale: Why.
+        edited_text: An answer better than the losing side, or than both.
+
+    Raises:
+        ConfigError: `preferred` is none of these.
+        NotFoundError: It is no pair that can be judged.
+    """
+    if preferred not in (*pair, "tie", "both_bad"):
+        raise ConfigError(f"preferred is {preferred!r}, expected {pair[0]}, {pair[1]}, 'tie' or 'both_bad'")
+    candidate = queue.standings.candidate_of(*pair)
+    asked = next((one for one in candidate.pairs if set(one) == set(pair)), pair)
+    verdict: HumanVerdict
+    if preferred in asked:
+        verdict = Verdict.FIRST if preferred == asked[0] else Verdict.SECOND
+    else:
+        verdict = Verdict.TIE if preferred == "tie" else "both_bad"
+    opinion = Opinion(verdict=verdict, rationale=rationale, edited_text=edited_text)
+    settled = annotations_of(candidate.pairs, candidate.goal_id, admin, opinion, adjudicated=True)
+    earlier = _settled_on(store, candidate.goal_id, candidate.pairs)
+    store.change_annotations(settled, [a.id for a in earlier if a.id not in {s.id for s in settled}])
+    queue.standings.forget_pair(*pair)
+    return settled
+
+
+def unsettle_pair(queue: AnnotationQueue, store: Store, pair: PairKey) -> list[Annotation]:
+    """Take back what was settled of the pair, and return it: what people said counts again.
+
+    Raises:
+        NotFoundError: Nothing was settled of it.
+    """
+    candidate = queue.standings.candidate_of(*pair)
+    settled = _settled_on(store, candidate.goal_id, candidate.pairs)
+    if not settled:
+        raise NotFoundError(f"nothing was settled of {pair[0]} and {pair[1]}")
+    queue.remove(settled)
+    return settled
+
+
+def withdraw(queue: AnnotationQueue, store: Store, annotator: str, cycle_id: str | None = None) -> int:
+    """Take back all that a person said, settled verdicts included, and return how many annotations that were.
+
+    What a stage was computed with is kept beside that stage.
+
+    Args:
+        queue: Is told: the items are open again.
+        store: The database.
+        annotator: The person.
+        cycle_id: On results of this cycle only; None: on all.
+
+    Raises:
+        NotFoundError: They said nothing there.
+    """
+    found = store.annotations_on(cycle_id, annotator)
+    if not found:
+        raise NotFoundError(
+            f"there is no annotation by {annotator!r}" + (f" in {cycle_id}" if cycle_id else "")
+        )
+    withdraw_some(queue, store, found)
+    return len(found)
+
+
+def withdraw_some(queue: AnnotationQueue, store: Store, annotations: Sequence[Annotation]) -> None:
+    """Take back these annotations, all or none; their items are open again."""
+    store.change_annotations((), [a.id for a in annotations])
+    for pair in {(a.first_id, a.second_id) for a in annotations}:
+        queue.standings.forget_pair(*pair)
+
+
+def _settled_on(store: Store, goal_id: str, pairs: Sequence[PairKey]) -> list[Annotation]:
+    keys = {frozenset(pair) for pair in pairs}
+    found = store.annotations([goal_id])
+    return [a for a in found if a.adjudicated and frozenset((a.first_id, a.second_id)) in keys]

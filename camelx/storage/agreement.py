@@ -1,0 +1,77 @@
+"""The part of `Store` that answers who agrees with whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import aliased
+
+from camelx.schemas import Annotation, TimedVote
+from camelx.storage.database import Database
+from camelx.storage.queries import columns
+from camelx.storage.rows import chunks, records_of, row_of, upsert
+from camelx.storage.tables import AnnotationRow, InteractionRow, VoteRow
+
+
+class Agreement(Database):
+    """Annotations of a cycle or of a person, and reviewers' votes on the same pairs."""
+
+    def annotations_on(self, cycle_id: str | None = None, annotator: str | None = None) -> list[Annotation]:
+        """Return the annotations on results of one cycle, of one person, or both, by moment and id."""
+        query = select(*columns(AnnotationRow)).order_by(AnnotationRow.created_at, AnnotationRow.id)
+        if cycle_id is not None:
+            query = query.join(InteractionRow, InteractionRow.id == AnnotationRow.first_id)
+            query = query.where(InteractionRow.cycle_id == cycle_id)
+        if annotator is not None:
+            query = query.where(AnnotationRow.annotator == annotator)
+        return records_of(Annotation, self._read("reading annotations", query))
+
+    def annotations_by_id(self, ids: Iterable[str]) -> dict[str, Annotation]:
+        """Return the annotations that exist among `ids`."""
+        query = select(*columns(AnnotationRow))
+        return {found.id: found for found in self._by_ids(Annotation, query, AnnotationRow.id, ids)}
+
+    def change_annotations(self, saved: Sequence[Annotation], deleted_ids: Sequence[str] = ()) -> None:
+        """Store or replace some annotations and remove others, all or nothing."""
+        with self._write(f"changing {len(saved) + len(deleted_ids)} annotations") as connection:
+            for some in chunks(deleted_ids):
+                connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(some)))
+            for batch in chunks(saved):
+                connection.execute(upsert(AnnotationRow), [row_of(one) for one in batch])
+
+    def votes_on(self, pairs: Iterable[tuple[str, str]]) -> list[TimedVote]:
+        """Return the reviewers' votes of any cycle on these pairs, in either order, by vote id."""
+        wanted = {frozenset(pair) for pair in pairs}
+        turn = aliased(InteractionRow)
+        query: Select[Any] = select(
+            VoteRow.judge,
+            VoteRow.first_id,
+            VoteRow.second_id,
+            VoteRow.verdict,
+            VoteRow.round,
+            turn.latency_s,
+        ).outerjoin(turn, turn.id == VoteRow.interaction_id)
+        found: list[TimedVote] = []
+        for some in chunks(sorted({i for pair in wanted for i in pair})):
+            # By cycle, of which votes have an index.
+            cycles = select(InteractionRow.cycle_id).where(InteractionRow.id.in_(some))
+            on_these = query.where(VoteRow.cycle_id.in_(cycles), VoteRow.first_id.in_(some))
+            found += records_of(TimedVote, self._read("reading votes", on_these.order_by(VoteRow.id)))
+        return [vote for vote in found if frozenset((vote.first_id, vote.second_id)) in wanted]
+
+    def annotators(self) -> dict[str, int]:
+        """Return everybody who annotated, by name, and how many annotations each has."""
+        query = select(AnnotationRow.annotator, func.count()).group_by(AnnotationRow.annotator)
+        rows = self._read("reading annotators", query.order_by(AnnotationRow.annotator))
+        return {row[0]: row[1] for row in rows}
+
+    def goals_of_results(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the goal's id of each interaction that exists among `ids`."""
+        query = select(InteractionRow.id, InteractionRow.goal_id)
+        found: dict[str, str] = {}
+        for some in chunks(sorted(set(ids))):
+            rows = self._read("reading goals of results", query.where(InteractionRow.id.in_(some)))
+            found |= {row[0]: row[1] for row in rows}
+        return found
