@@ -9,8 +9,10 @@ from camelx.server.routes import (
     annotating,
     audit,
     auth,
+    conversing,
     cycles,
     models,
+    sessions,
     sign_in,
     tokens,
     users,
@@ -28,4 +30,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     watching.router,
     annotating.router,  # its /{annotation_id} takes what other routers of that prefix don't
+    sessions.router,
+    conversing.router,
 )
