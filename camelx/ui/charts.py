@@ -32,7 +32,7 @@ def line_chart(title: str, points: Sequence[tuple[float, float]]) -> Markup:
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escaped(said)}">{drawn}</svg>'
     )
-    ends = tag("div", tag("span", f"{first:.3f}"), tag("span", f"{last:.3f}"), css="cx-ends")
+    ends = tag("div", *(tag("span", f"{round(y, 3) + 0.0:.3f}") for y in (first, last)), css="cx-ends")
     return tag("div", tag("div", tag("b", title), css="cx-chart-title"), svg, ends, css="cx-chart")
 
 

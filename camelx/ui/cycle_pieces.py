@@ -75,7 +75,7 @@ def _list_row(head: Sequence[str], summary: CycleSummary, is_selected: bool) -> 
         link(f"/cycles?cycle={quote(cycle.id)}", cycle.id),
         badge(cycle.status),
         _moment(cycle.started_at),
-        _seconds(summary.seconds),
+        _seconds(seconds_so_far(summary)),
         f"{facts['n_pairs']:,}",
         _scores(summary) or "–",
         "yes" if facts["promoted"] else "no",
@@ -177,9 +177,9 @@ def _figures(watched: Watched) -> Markup:
         "pairs": facts["n_pairs"],
     }
     figures = [(f"{n:,}", what) for what, n in counts.items()]
-    figures.append((_seconds(watched.summary.seconds), "so far" if _is_open(watched) else "in all"))
+    figures.append((_seconds(seconds_so_far(watched.summary)), "so far" if _is_open(watched) else "in all"))
     if scores := _scores(watched.summary):
-        figures.append((scores, "held-out goals, champion → challenger"))
+        figures.append((scores, "held-out goals solved"))
         difference = watched.summary.heldout or {}
         figures.append(
             (
@@ -191,6 +191,14 @@ def _figures(watched: Watched) -> Markup:
         figures.append((f"version {version}", "in use" if facts["promoted"] else "not put in use"))
     tiles = (tag("div", tag("b", figure), tag("span", what), css="cx-tile") for figure, what in figures)
     return tag("div", *tiles, css="cx-tiles")
+
+
+def seconds_so_far(summary: CycleSummary) -> float:
+    """Return the wall time of a cycle, with that of the stage that runs now."""
+    if summary.cycle.status is not CycleStatus.RUNNING:
+        return summary.seconds
+    began = [r.started_at for r in summary.reports.values() if r.status is CycleStatus.RUNNING]
+    return summary.seconds + sum((utc_now() - moment).total_seconds() for moment in began)
 
 
 def _curves(watched: Watched) -> Markup:

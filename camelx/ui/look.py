@@ -49,7 +49,11 @@ CSS = """
 .cx-bar { height: .5rem; border-radius: .25rem; overflow: hidden; background: var(--border-color-primary);
   margin: .3rem 0; }
 .cx-bar div { height: 100%; background: var(--color-accent); }
-.cx-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .5rem; }
+.cx-blocks, .cx-blocks :is(thead, tbody, tr), .cx-compare :is(table, thead, tbody, tr) {
+  border: 0 !important; }
+.cx-blocks th, .cx-blocks td, .cx-compare th, .cx-compare td { border-width: 0 0 1px !important; }
+.cx-blocks a { padding: 0; }
+.cx-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .5rem; }
 .cx-tile { display: flex; flex-direction: column; padding: .5rem .75rem; border-radius: .4rem;
   background: var(--background-fill-secondary); }
 .cx-tile b { font-size: 1.1em; } .cx-tile span { font-size: .85em; opacity: .85; }
@@ -61,7 +65,8 @@ CSS = """
   vector-effect: non-scaling-stroke; }
 .cx-ends { display: flex; justify-content: space-between; font-size: .85em; opacity: .85; }
 .cx-log { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; max-height: 18rem;
-  overflow-y: auto; padding: .5rem .75rem; border-radius: .4rem; background: var(--background-fill-secondary); }
+  overflow-y: auto; padding: .5rem .75rem; border-radius: .4rem;
+  background: var(--background-fill-secondary); }
 @media (max-width: 40rem) {
   .cx-blocks thead { display: none; }
   .cx-blocks, .cx-blocks tbody, .cx-blocks tr { display: block; }

@@ -71,8 +71,8 @@ class CyclesPage:
     def check(
         self,
         config: str | None,
-        goals: float | None,
-        seed: float | None,
+        goals: str,
+        seed: str,
         lines: str,
         request: gr.Request,
     ) -> Markup:
@@ -90,8 +90,8 @@ class CyclesPage:
     def start(
         self,
         config: str | None,
-        goals: float | None,
-        seed: float | None,
+        goals: str,
+        seed: str,
         lines: str,
         request: gr.Request,
     ) -> tuple[Any, ...]:
@@ -177,7 +177,10 @@ class CyclesPage:
                 visible=may_change and status in _OPEN,
                 interactive=not (stops and status is CycleStatus.RUNNING),
             ),
-            gr.update(visible=may_change and status is not None and status not in _OPEN and not is_live),
+            gr.update(
+                visible=may_change and status is not None and status not in _OPEN and not is_live,
+                value="Run stages again ..." if status is CycleStatus.COMPLETED else "Go on with it ...",
+            ),
             gr.Timer(active=is_live),
         )
 
@@ -227,14 +230,17 @@ class CyclesPage:
         return links
 
 
-def overrides_of(goals: float | None, seed: float | None, lines: str | None) -> dict[str, Any]:
+def overrides_of(goals: str | None, seed: str | None, lines: str | None) -> dict[str, Any]:
     """Return the overrides that the form's fields say; its lines of key=value win.
 
     Raises:
-        ConfigError: A line is not key=value, or its value is not YAML.
+        ConfigError: A field is no whole number, a line is not key=value, or its value is not YAML.
     """
-    fields = {"goals.n": goals, "seed": seed}
-    given = {key: int(value) for key, value in fields.items() if value is not None}
+    fields = {"goals.n": (goals or "").strip(), "seed": (seed or "").strip()}
+    for key, value in fields.items():
+        if value and not value.isdecimal():
+            raise ConfigError(f"{key}: expected a whole number, got {value!r}")
+    given = {key: int(value) for key, value in fields.items() if value}
     written = [line.strip() for line in (lines or "").splitlines() if line.strip()]
     return given | parsed_overrides(written)
 
@@ -265,12 +271,8 @@ def build(workspace: Workspace) -> None:
     with gr.Accordion("Start a cycle", open=False, visible=False, elem_id="cx-form") as form:
         with gr.Row():
             config = gr.Dropdown([], label="Config", info="A file of the folder configs.")
-            goals = gr.Number(
-                label="Goals", info="Empty: as the config says.", precision=0, minimum=1, value=None
-            )
-            seed = gr.Number(
-                label="Seed", info="Empty: as the config says.", precision=0, minimum=0, value=None
-            )
+            goals = gr.Textbox(label="Goals", info="Empty: as the config says.", max_length=9)
+            seed = gr.Textbox(label="Seed", info="Empty: as the config says.", max_length=9)
         lines = gr.Textbox(
             label="Overrides", info="One key=value a line, such as training.epochs=2.", lines=3, max_lines=12
         )
