@@ -20,7 +20,6 @@ from camelx.annotation import (
     Wanted,
     agents_said,
     progress_of,
-    ranked_cycle,
 )
 from camelx.annotation.candidates import doubt, pair_key
 from camelx.errors import ConflictError, NotFoundError, OrchestrationError
@@ -102,8 +101,7 @@ def test_a_category_without_anchors_comes_before_one_that_has_them(judged: Store
     both = QueueRules(repeat_share=0, overlap_share=1.0, anchors=9)
     shown = judge_all(AnnotationQueue(judged, both), "ann")
     categories = [offer.item.category for offer in shown]
-    even = [c for c in categories[:6]]
-    assert even.count("words") > even.count("sums"), categories
+    assert categories[:6].count("words") > categories[:6].count("sums")
 
 
 def test_the_latest_ranked_cycle_is_judged_unless_another_is_wanted(judged: Store) -> None:
@@ -355,11 +353,7 @@ def test_undo_takes_back_the_last_ones_in_order(judged: Store, queue: Annotation
         undone = queue.undo("ann")
         assert undone.offer is not None
         assert undone.offer.item == expected.item
-        assert (
-            next_offer(queue, "ann").lease
-            == undone.offer.lease.model_copy(update={"expires_at": next_offer(queue, "ann").lease.expires_at})
-            or next_offer(queue, "ann").item == expected.item
-        )
+        assert next_offer(queue, "ann").lease.submission_id == undone.offer.lease.submission_id
     assert judged.annotations() == []
     with pytest.raises(NotFoundError, match="nothing to undo"):
         queue.undo("ann")
@@ -412,10 +406,6 @@ def test_what_the_agents_said_is_seen_from_the_sides_as_shown(judged: Store, que
     assert Counter((v.reviewer, swap[v.prefers], swap[v.shown_first]) for v in there.votes) == Counter(
         (v.reviewer, v.prefers, v.shown_first) for v in back.votes
     )
-
-
-def test_the_command_line_judges_the_same_cycle(judged: Store) -> None:
-    assert ranked_cycle(judged).id == "c1"
 
 
 def test_every_annotation_of_a_verdict_says_how_it_was_given(queue: AnnotationQueue) -> None:
