@@ -68,6 +68,7 @@ def mutual_rank(context: CycleContext) -> Outcome:
             "unreadable": sum(vote.verdict is None for vote in votes),
             "after_discussion": sum(vote.round > 0 for vote in votes),
             "comparisons": len(ranked.comparisons),
+            "tokens": asked.spent.tokens if asked else 0,
         },
         details={
             "ranker": config.ranking.ranker.kind,
@@ -202,7 +203,11 @@ def evaluate_adapter(context: CycleContext) -> Outcome:
     with replacing(path) as partial:
         partial.write_text(json.dumps(details | {"goals": scores.rows()}, indent=1), "utf-8")
     return Outcome(
-        counts={"goals": len(goals), "votes": len(votes)},
+        counts={
+            "goals": len(goals),
+            "votes": len(votes),
+            "completion_tokens": sum(row.completion_tokens for row in (*old.rows, *new.rows)),
+        },
         details=details | {"json": str(path)},
         model_seconds=old.model_seconds + new.model_seconds + judge_seconds,
         n_model_calls=old.n_calls + new.n_calls + len(votes),

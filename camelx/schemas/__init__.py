@@ -26,6 +26,7 @@ from camelx.schemas.exploring import (
     InteractionPage,
     InteractionStatus,
 )
+from camelx.schemas.figures import CycleFigure, StageFigure
 from camelx.schemas.launches import Launch
 from camelx.schemas.live import (
     LIVE_CYCLE,
@@ -43,7 +44,6 @@ from camelx.schemas.live import (
     SessionView,
     session_goal_id,
 )
-from camelx.schemas.figures import CycleFigure, StageFigure
 from camelx.schemas.people import (
     AccessRole,
     ApiToken,
@@ -85,8 +85,6 @@ from camelx.schemas.records import (
 from camelx.schemas.streams import Dropped, EventMessage, Ping
 
 __all__ = [
-    "CycleFigure",
-    "StageFigure",
     "CONTROL_CHARACTERS",
     "LIVE_CYCLE",
     "MAX_MESSAGE_CHARS",
@@ -101,6 +99,7 @@ __all__ = [
     "Comparison",
     "Cycle",
     "CycleEvent",
+    "CycleFigure",
     "CycleStatus",
     "CycleStatusChanged",
     "Dropped",
@@ -145,6 +144,7 @@ __all__ = [
     "Skip",
     "Split",
     "Stage",
+    "StageFigure",
     "StageReport",
     "StageStatusChanged",
     "TimedVote",

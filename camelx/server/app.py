@@ -15,10 +15,12 @@ from starlette.routing import Match
 from camelx import __version__
 from camelx.errors import AccessError
 from camelx.server.identity import identify
+from camelx.server.metrics import Measured, Metrics
 from camelx.server.middleware import Rates, add_middleware
 from camelx.server.middleware.headers import secure
 from camelx.server.openapi import DESCRIPTION, add_openapi
 from camelx.server.problems import add_problem_handlers, problem
+from camelx.server.readiness import Readiness
 from camelx.server.routes import ROUTERS
 from camelx.server.sentry import start_sentry
 from camelx.workspace import Workspace
@@ -48,6 +50,8 @@ def create_app(workspace: Workspace, *, pages: bool = True) -> FastAPI:
     )  # fmt: skip
     app.state.workspace = workspace
     app.state.rates = Rates(workspace.settings)
+    app.state.metrics = Metrics(workspace)
+    app.state.readiness = Readiness(workspace.store, workspace.settings)
     add_problem_handlers(app)
     app.add_exception_handler(Exception, _on_unexpected)
     for router in ROUTERS:
@@ -55,6 +59,7 @@ def create_app(workspace: Workspace, *, pages: bool = True) -> FastAPI:
     app.add_api_route(_REST, _nothing, methods=_METHODS, include_in_schema=False)
     add_openapi(app)
     add_middleware(app, workspace, app.state.rates)
+    app.add_middleware(Measured, metrics=app.state.metrics)
     if not pages:
         return app
     from camelx.ui import mount_pages

@@ -23,12 +23,12 @@ from camelx.schemas import (
     utc_now,
 )
 from camelx.storage.accounts import Accounts
-from camelx.storage.events import Events
-from camelx.storage.figures import Figures
-from camelx.storage.explorer import Explorer
 from camelx.storage.agent_versions import AgentVersions
 from camelx.storage.agreement import Agreement
 from camelx.storage.annotating import Annotating
+from camelx.storage.events import Events
+from camelx.storage.explorer import Explorer
+from camelx.storage.figures import Figures
 from camelx.storage.judgements import Judgements
 from camelx.storage.launches import Launches
 from camelx.storage.queries import columns, cycle_query, goal_query
@@ -47,7 +47,16 @@ from camelx.storage.tables import (
 
 
 class Store(
-    Accounts, Judgements, Events, Figures, AgentVersions, Launches, Annotating, LiveSessions, Explorer, Agreement
+    Accounts,
+    Judgements,
+    Events,
+    Figures,
+    AgentVersions,
+    Launches,
+    Annotating,
+    LiveSessions,
+    Explorer,
+    Agreement,
 ):
     """What is stored, by record. Lists come in an order that depends on their content alone."""
 

@@ -11,6 +11,7 @@ from camelx.server.routes import (
     auth,
     conversing,
     cycles,
+    health,
     models,
     sessions,
     sign_in,
@@ -20,6 +21,7 @@ from camelx.server.routes import (
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
     sign_in.router,
     auth.router,
     users.router,
