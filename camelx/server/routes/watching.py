@@ -23,7 +23,7 @@ async def watch_cycle(
     workspace: WorkspaceDep,
     principal: Viewer,
     cycle_id: str,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
 ) -> None:
     """Send the events of a cycle behind the one numbered `after`, until it has ended and all are sent."""
     await websocket.accept(subprotocol=accepted_protocol(websocket))
