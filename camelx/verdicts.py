@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from camelx.config import parse_config
 from camelx.export.judgements import Judgement, settle
-from camelx.schemas import Annotation, Cycle, Stage, content_hash
+from camelx.schemas import LIVE_CYCLE, Annotation, Cycle, Interaction, Split, Stage, content_hash
 from camelx.storage import Store
 
 if TYPE_CHECKING:
@@ -80,14 +80,38 @@ def annotations_to_learn(store: Store, cycle: Cycle) -> list[Annotation]:
 
     That is all they said of its own results, and what they said of the results of earlier cycles of its line
     that the version it starts from has not learned: a verdict that comes after its cycle feeds the next one,
-    and what a version learned that was rolled back is learned again.
+    and what a version learned that was rolled back is learned again. Picks and edits of live sessions with the
+    same policy belong to its line.
     """
     line = {cycle.id, *(earlier.id for earlier in line_before(store, cycle))}
     found = store.annotations_up_to(cycle.number)
-    cycle_of = {i: row.cycle_id for i, row in store.interactions_by_id(a.first_id for a in found).items()}
+    results = store.interactions_by_id(i for a in found for i in (a.first_id, a.second_id))
+    live = _live_with(store, cycle, results)
     learned = _learned(store, cycle)
-    of_line = [a for a in found if cycle_of[a.first_id] in line]
-    return [a for a in of_line if cycle_of[a.first_id] == cycle.id or learned.get(a.id) != a]
+    of_line = [a for a in found if results[a.first_id].cycle_id in line or {a.first_id, a.second_id} <= live]
+    return [a for a in of_line if results[a.first_id].cycle_id == cycle.id or learned.get(a.id) != a]
+
+
+def _live_with(store: Store, cycle: Cycle, results: Mapping[str, Interaction]) -> set[str]:
+    """Return which of the results were said in live sessions with the cycle's policy and may be learned.
+
+    People type what they like: where a held-out goal is in it, nothing is learned from it.
+    """
+    from camelx.validation.frames import HeldOut
+
+    said = [row for row in results.values() if row.cycle_id == LIVE_CYCLE]
+    if not said:
+        return set()
+    policy = parse_config(cycle.config).policy
+    sessions = store.live_sessions_by_id({row.trace_id for row in said if row.trace_id})
+    held_out = HeldOut([goal.text for goal in store.goals(split=Split.HELDOUT)])
+    return {
+        row.id
+        for row in said
+        if (session := sessions.get(row.trace_id or "")) is not None
+        and (session.policy_name, session.policy_base) == (policy.name, policy.base)
+        and not held_out.found_among([*(m.content for m in row.messages), row.completion])
+    }
 
 
 def line_before(store: Store, cycle: Cycle) -> list[Cycle]:

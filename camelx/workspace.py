@@ -15,6 +15,7 @@ from camelx.agent_files import AgentFiles
 from camelx.annotation import AnnotationQueue, QueueRules
 from camelx.config import Settings
 from camelx.orchestration.control import CycleControl
+from camelx.sessions import SessionRegistry
 from camelx.storage import Store
 from camelx.versions import Versions
 from camelx.watching import EventHub
@@ -36,6 +37,8 @@ class Workspace:
     """Who takes part in cycles, and how that changed."""
     versions: Versions
     """The registered versions of the policy."""
+    sessions: SessionRegistry
+    """People in conversation with agents."""
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -48,10 +51,21 @@ class Workspace:
         queue = AnnotationQueue(store, QueueRules.of(settings))
         access, cycles = Access(store, settings), CycleControl(store, settings)
         files, versions = AgentFiles(store, settings), Versions(store, settings)
-        return cls(settings, store, access, EventHub(store), cycles, queue, files, versions)
+        return cls(
+            settings,
+            store,
+            access,
+            EventHub(store),
+            cycles,
+            queue,
+            files,
+            versions,
+            SessionRegistry(store, settings, audit=access.audit),
+        )
 
     def close(self) -> None:
         """End what runs and close the database."""
+        self.sessions.close()
         self.events.close()
         self.versions.close()
         self.store.close()

@@ -19,10 +19,11 @@ from camelx.sessions.inputs import (
     Stop,
 )
 from camelx.sessions.open_session import Shown, Watcher
-from camelx.sessions.registry import SessionRegistry, SessionRequest
+from camelx.sessions.registry import STOPPED, SessionRegistry, SessionRequest
 
 __all__ = [
     "ALLOWED",
+    "STOPPED",
     "WAITS_FOR",
     "Approve",
     "Edit",

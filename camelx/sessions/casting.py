@@ -40,14 +40,14 @@ def session_config(settings: Settings, store: Store) -> RunConfig:
     Raises:
         ConfigError: There is neither.
     """
-    path = settings.root / "configs" / "cycle.yaml"
+    path = settings.configs_dir / "cycle.yaml"
     if path.is_file():
         return load_config(path)
     latest = store.latest_cycle()
     if latest is None:
         raise ConfigError(
             f"a live session takes its agents from {path}, which is not there, or from the latest cycle, and "
-            "there is none; run camelx where configs/ lies, or set CAMELX_ROOT"
+            "there is none; run camelx where configs/ lies, or set CAMELX_PROJECT"
         )
     return parse_config(latest.config)
 

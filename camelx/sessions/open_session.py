@@ -36,18 +36,45 @@ log = logging.getLogger(__name__)
 
 Shown = SessionEvent | SessionStream | SessionState
 Watcher = Callable[[Shown], None]
-"""Called in the session's thread with what happens; must return at once and raise nothing."""
+"""Called with what happens, by one thread at a time; must return at once and raise nothing."""
 
 _STREAM_EVERY_S = 0.05
 """Pieces of an answer are told in batches: a model may make a thousand a second."""
 _JOIN_S = 30.0
 
 
+class Audience:
+    """Who watches one session, whether it runs or not; whoever tells or joins holds the lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.watchers: list[Watcher] = []
+
+    def tell(self, shown: Shown) -> None:
+        """Tell all who watch."""
+        with self.lock:
+            for watcher in self.watchers:
+                watcher(shown)
+
+    def leave(self, watcher: Watcher) -> None:
+        """Tell this one no more."""
+        with self.lock:
+            if watcher in self.watchers:
+                self.watchers.remove(watcher)
+
+
 class OpenSession:
     """A session whose thread runs."""
 
     def __init__(
-        self, session: LiveSession, store: Store, settings: Settings, engines: SharedEngines, *, idle_s: float
+        self,
+        session: LiveSession,
+        store: Store,
+        settings: Settings,
+        engines: SharedEngines,
+        audience: Audience,
+        *,
+        idle_s: float,
     ) -> None:
         """Start the thread.
 
@@ -56,12 +83,12 @@ class OpenSession:
             store: Where turns are kept.
             settings: Where versions are found.
             engines: Models that all sessions share.
+            audience: Who is told what happens.
             idle_s: Seconds without a word from the person after which the session ends.
         """
         self.session, self.reason = session, ""
         self._store, self._settings, self._engines, self._idle_s = store, settings, engines, idle_s
-        self._lock = threading.RLock()
-        self._watchers: list[Watcher] = []
+        self._audience, self._lock = audience, audience.lock
         self._under_way: dict[str, str] = {}
         self._pieces: dict[str, SessionStream] = {}
         self._phase: SessionPhase = "busy" if session.phase == "busy" else session.phase
@@ -110,21 +137,16 @@ class OpenSession:
                 self._phase = "busy"
                 self._loop.call_soon_threadsafe(self._inbox.put_nowait, sent)
 
-    def watch(self, watcher: Watcher, *, after: int = 0) -> tuple[SessionView, Callable[[], None]]:
-        """Return what there is to see after event number `after`, and what ends watching.
+    def watch(self, watcher: Watcher, *, after: int = 0) -> SessionView:
+        """Return what there is to see after event number `after`.
 
         What happens from then on is told to the watcher, without a gap and nothing twice.
         """
         with self._lock:
+            self._flush()  # what waits is part of the view, and must not be told on top of it
             view = self.view(after=after)
-            self._watchers.append(watcher)
-
-        def leave() -> None:
-            with self._lock:
-                if watcher in self._watchers:
-                    self._watchers.remove(watcher)
-
-        return view, leave
+            self._audience.watchers.append(watcher)
+            return view
 
     def view(self, *, after: int = 0) -> SessionView:
         """Return the session as it is now."""
@@ -242,9 +264,7 @@ class OpenSession:
                 self._tell(piece)
 
     def _tell(self, shown: Shown) -> None:
-        with self._lock:
-            for watcher in self._watchers:
-                watcher(shown)
+        self._audience.tell(shown)
 
     def _close_record(self) -> None:
         """Mark the session as ended, where the database still takes it, and say so to who watches."""

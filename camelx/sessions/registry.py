@@ -26,12 +26,13 @@ from camelx.schemas import (
     SessionView,
 )
 from camelx.sessions.casting import Casting, session_config
-from camelx.sessions.inputs import Input
-from camelx.sessions.open_session import OpenSession, Watcher
+from camelx.sessions.inputs import Edit, Input, Pick
+from camelx.sessions.open_session import Audience, OpenSession, Watcher
 from camelx.storage import Store
 
 MOST_SESSIONS = 64
 IDLE_S = 30 * 60.0
+STOPPED = "the app was stopped; the session can be reopened"
 
 
 class SessionRequest(Record):
@@ -52,10 +53,27 @@ class SessionRegistry:
     """The live sessions of one app; may be used from several threads."""
 
     def __init__(
-        self, store: Store, settings: Settings, *, most: int = MOST_SESSIONS, idle_s: float = IDLE_S
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        most: int = MOST_SESSIONS,
+        idle_s: float = IDLE_S,
+        audit: Callable[[Principal, str, str], object] | None = None,
     ) -> None:
+        """Take the database and where configs and versions are found.
+
+        Args:
+            store: Where sessions are kept.
+            settings: Of the app.
+            most: Sessions that run at once.
+            idle_s: Seconds without a word after which a session ends.
+            audit: Called with who, what and which session, for what is a judgement or ends something.
+        """
         self._store, self._settings, self._most, self._idle_s = store, settings, most, idle_s
         self._running: dict[str, OpenSession] = {}
+        self._audiences: dict[str, Audience] = {}
+        self._audit = audit
         self._engines: SharedEngines | None = None
         self._lock = threading.RLock()
         self._is_closed = False
@@ -121,14 +139,25 @@ class SessionRegistry:
     def watch(
         self, principal: Principal, session_id: str, watcher: Watcher, *, after: int = 0
     ) -> tuple[SessionView, Callable[[], None]]:
-        """Return a session as it is now and what ends watching; it is opened where it does not run.
+        """Return a session as it is now and what ends watching; one that has ended is not opened for this.
+
+        What happens from then on is told to the watcher, without a gap and nothing twice, also after the
+        session has ended and was reopened.
 
         Raises:
             NotFoundError: There is none of this id that they may see.
-            ConflictError: Too many sessions run.
         """
-        session = self._readable(principal, session_id)
-        return self._opened(session).watch(watcher, after=after)
+        self._readable(principal, session_id)
+        with self._lock:
+            audience = self._audiences.setdefault(session_id, Audience())
+            found = self._running.get(session_id)
+            with audience.lock:
+                if found is not None:
+                    view = found.watch(watcher, after=after)
+                else:
+                    view = self.view(principal, session_id, after=after)
+                    audience.watchers.append(watcher)
+        return view, lambda: audience.leave(watcher)
 
     def send(self, principal: Principal, session_id: str, sent: Input) -> None:
         """Hand on what the owner sent; an ended session is reopened first.
@@ -139,6 +168,8 @@ class SessionRegistry:
             ConflictError: The session waits for something else.
         """
         self._opened(self._own(principal, session_id)).send(sent)
+        if isinstance(sent, Pick | Edit):
+            self._say_who(principal, f"session.{sent.type}", session_id)
 
     def reopen(self, principal: Principal, session_id: str) -> LiveSession:
         """Start the thread of an ended session, and return it; one that runs stays as it is.
@@ -176,6 +207,7 @@ class SessionRegistry:
         """
         self.end(principal, session_id)
         self._store.delete_live_session(session_id)
+        self._say_who(principal, "session.delete", session_id)
 
     def close(self) -> None:
         """End all sessions, together, and let the models go."""
@@ -183,13 +215,17 @@ class SessionRegistry:
             self._is_closed = True
             running, self._running = list(self._running.values()), {}
         for session in running:
-            session.end("the app was stopped; it can be reopened", wait=False)
+            session.end(STOPPED, wait=False)
         for session in running:
-            session.end("the app was stopped")
+            session.end(STOPPED)
         if self._engines is not None:
             self._engines.close()
 
     # --- inside
+
+    def _say_who(self, principal: Principal, action: str, session_id: str) -> None:
+        if self._audit is not None:
+            self._audit(principal, action, session_id)
 
     def _readable(self, principal: Principal, session_id: str) -> LiveSession:
         session = self._store.live_session(session_id)
@@ -222,7 +258,10 @@ class SessionRegistry:
         if self._engines is None:
             self._engines = SharedEngines()
         parse_config(session.config)  # one that does not fit is told at once
-        made = OpenSession(session, self._store, self._settings, self._engines, idle_s=self._idle_s)
+        watched = {i: a for i, a in self._audiences.items() if a.watchers or i in self._running}
+        audience = watched.setdefault(session.id, Audience())
+        self._audiences = watched
+        made = OpenSession(session, self._store, self._settings, self._engines, audience, idle_s=self._idle_s)
         self._running[session.id] = made
         return made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ def text_frame(rows: Sequence[Row]) -> pd.DataFrame:
 def pair_frame(rows: Sequence[Row], known: Known) -> pd.DataFrame:
     """Return `text_frame` with the columns that only pairs of camelx have."""
     frame = text_frame(rows)
-    leaks = _HeldOut(known.heldout_texts)
+    leaks = HeldOut(known.heldout_texts)
     ids = frozenset(known.ids)
     return frame.assign(
         id=[str(row["id"]) for row in rows],
@@ -148,7 +148,7 @@ def _unresolved(row: Row, ids: frozenset[str]) -> str:
     return ", ".join(problems if behind else [*problems, f"no evidence for source {row.get('source')!r}"])
 
 
-class _HeldOut:
+class HeldOut:
     """Held-out texts, ready to be looked for."""
 
     def __init__(self, texts: Collection[str]) -> None:
@@ -162,7 +162,12 @@ class _HeldOut:
         """Return the held-out text that a pair is about, or ""."""
         if row.get("goal_id") in self._goal_ids:
             return f"goal {row['goal_id']}"
-        texts = [turn["content"] for key in ("prompt", "chosen", "rejected") for turn in _turns(row.get(key))]
+        return self.found_among(
+            turn["content"] for key in ("prompt", "chosen", "rejected") for turn in _turns(row.get(key))
+        )
+
+    def found_among(self, texts: Iterable[str]) -> str:
+        """Return the held-out text that one of the texts is, or holds, or ""."""
         return next((found for text in texts if (found := self._look(text))), "")
 
     def _look(self, text: str) -> str:

@@ -44,7 +44,7 @@ def write_configs(root: Path, *, piece_s: float = 0.0, **more: Any) -> Settings:
     rows = [{"name": n, "role": r, "backend": b, "system": f"You are the {r}."} for n, r, b in agents]
     (folder / "agents.yaml").write_text(json.dumps({"backends": backends, "agents": rows}))
     (folder / "cycle.yaml").write_text(json.dumps({"agents": "agents.yaml"}))
-    return Settings(root=root)
+    return Settings(root=root, project=root)
 
 
 def wait_for(sessions: SessionRegistry, session_id: str, *phases: str, who: Principal = ANN) -> SessionView:

@@ -63,7 +63,7 @@ def test_an_edited_proposal_is_carried_out_and_is_a_judgement_on_the_proposers(s
     assert (said.first_id, said.second_id, said.verdict) == (mine.id, theirs.id, Verdict.FIRST)
     say(sessions, i, Say(text="And 3 and 3?"), "deciding")
     last = max(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)
-    assert last.messages[2].content == "Add the units.", "the Proposer remembers the better version as its own"
+    assert last.messages[2].content == "Add the units.", "the better version is its own now"
 
 
 def test_a_reviewer_comments_where_one_was_asked_for(settings, opened):

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from camelx.server.routes import (
     agents,
+    agreement,
     annotating,
     audit,
     auth,
@@ -31,6 +32,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     models.router,
     watching.router,
+    agreement.router,
     annotating.router,  # its /{annotation_id} takes what other routers of that prefix don't
     sessions.router,
     conversing.router,

@@ -5,8 +5,8 @@ a test compares the two.
 """
 
 from camelx.storage.tables.accounts import ApiTokenRow, AuditEntryRow, KeptAnswerRow, UserRow
-from camelx.storage.tables.annotation import AnnotationLeaseRow, AnnotationSkipRow
 from camelx.storage.tables.agent_versions import AgentVersionRow
+from camelx.storage.tables.annotation import AnnotationLeaseRow, AnnotationSkipRow
 from camelx.storage.tables.base import Base, ModelText, UtcMoment, storable
 from camelx.storage.tables.cycles import (
     AnnotationRow,
@@ -22,7 +22,9 @@ from camelx.storage.tables.cycles import (
     VoteRow,
 )
 from camelx.storage.tables.events import CycleEventRow
+from camelx.storage.tables.explorer import InteractionKindRow, InteractionPlaceRow
 from camelx.storage.tables.launches import LaunchRow
+from camelx.storage.tables.sessions import LiveSessionRow, SessionEventRow
 
 __all__ = [
     "AgentVersionRow",
@@ -38,11 +40,15 @@ __all__ = [
     "GoalRow",
     "GoalUseRow",
     "HoldoutRow",
+    "InteractionKindRow",
+    "InteractionPlaceRow",
     "InteractionRow",
     "KeptAnswerRow",
     "LaunchRow",
+    "LiveSessionRow",
     "ModelText",
     "RankingRow",
+    "SessionEventRow",
     "StageReportRow",
     "UsedAnnotationRow",
     "UserRow",
