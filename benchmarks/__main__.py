@@ -7,7 +7,7 @@ docs/lab-log.md.
 import sys
 from collections.abc import Callable
 
-from benchmarks import cycle, generation, ranking, rounds, startup
+from benchmarks import cycle, explorer, generation, people, ranking, rounds, startup
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
@@ -16,12 +16,14 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "ranking": ranking.main,
     "cycle": cycle.main,
     "seeds": cycle.seeds,
+    "explorer": explorer.main,
+    "people": people.main,
 }
 BY_DEFAULT = ("startup", "generation", "ranking", "rounds", "cycle")
 
 
 def main() -> None:
-    """Run the benchmarks named on the command line, or all but the long one."""
+    """Run the benchmarks named on the command line, or all but the long ones."""
     names = sys.argv[1:] or BY_DEFAULT
     unknown = set(names) - set(BENCHMARKS)
     if unknown:

@@ -34,9 +34,18 @@ def test_the_known_revisions_are_those_of_the_migrations():
 def test_the_migrations_build_what_the_models_say(database, engine):
     upgrade(database)
     with engine.connect() as connection:
-        options = {"version_table": VERSION_TABLE, "compare_server_default": True}
+        options = {
+            "version_table": VERSION_TABLE,
+            "compare_server_default": True,
+            "include_name": lambda name, kind, _: not is_index_of_words(name, kind),
+        }
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
+
+
+def is_index_of_words(name, kind):
+    """Whether it is of the search index, which each database has in its own way: no model describes it."""
+    return kind == "table" and name.startswith("interaction_words")
 
 
 def test_the_schema_goes_up_and_down_with_data_in_it(database, engine):

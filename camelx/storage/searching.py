@@ -1,0 +1,71 @@
+"""From what somebody typed to a query of the index of words, in either database.
+
+Whatever is typed is words to look for, never the syntax of a search engine.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, literal_column
+
+from camelx.errors import ConfigError
+from camelx.schemas import InteractionFilter
+from camelx.storage.tables import storable
+
+_TERM = re.compile(r'"([^"]*)"?|([^"\s]+)')
+_MAX_TERMS = 16
+_SPACES = str.maketrans(string.punctuation, " " * len(string.punctuation))
+"""As the migration does it to texts."""
+_FACETS = {
+    "cycle_id": "c",
+    "stage": "t",
+    "role": "r",
+    "agent": "a",
+    "model": "m",
+    "goal_id": "g",
+    "status": "s",
+}
+
+
+def terms_of(text: str) -> list[str]:
+    """Return what is looked for, each a word or several that stand together.
+
+    Raises:
+        ConfigError: There is no word in it, or more than can be looked for at once.
+    """
+    found = [quoted or word for quoted, word in _TERM.findall(storable(text))]
+    terms = [" ".join(term.translate(_SPACES).split()) for term in found]
+    terms = [term for term in terms if any(character.isalnum() for character in term)]
+    if not terms:
+        raise ConfigError(f"the search text {text!r} has no word or number that could be looked for")
+    if len(terms) > _MAX_TERMS:
+        raise ConfigError(f"the search text has {len(terms)} words, expected at most {_MAX_TERMS}")
+    return terms
+
+
+def sqlite_match(text: str, wanted: InteractionFilter) -> str:
+    """Return the FTS5 query of the words and of the filters, which stand beside them in the index.
+
+    Raises:
+        ConfigError: There is no word in the text.
+    """
+    words = " AND ".join(f'"{term}"' for term in terms_of(text))
+    values = ((mark, getattr(wanted, name)) for name, mark in _FACETS.items())
+    facets = " AND ".join(
+        f'"{mark}{storable(value).encode().hex()}"' for mark, value in values if value is not None
+    )
+    return f"body : ({words})" + (f" AND facets : ({facets})" if facets else "")
+
+
+def postgresql_match(text: str) -> ColumnElement[bool]:
+    """Return the condition on `interaction_words.words`.
+
+    Raises:
+        ConfigError: There is no word in the text.
+    """
+    words: Any = literal_column("words")
+    simple: Any = literal_column("'simple'::regconfig")
+    return and_(*(words.op("@@")(func.phraseto_tsquery(simple, term)) for term in terms_of(text)))
