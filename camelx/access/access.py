@@ -171,8 +171,8 @@ class Access:
             user = User(name=name, role=role, password_hash=hashed)
         except ValidationError as e:
             raise ConfigError(
-                f"the name {name!r} can't be used; expected up to 64 letters, digits and _.@- that begin with "
-                "a letter or a digit"
+                f"the name {name!r} can't be used; expected up to 64 letters, digits and _.@- that begin "
+                "with a letter or a digit"
             ) from e
         self._store.add_user(user)
         self.audit(by, "user.add", name, role=role.value)
