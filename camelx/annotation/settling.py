@@ -98,8 +98,7 @@ def withdraw(queue: AnnotationQueue, store: Store, annotator: str, cycle_id: str
 def withdraw_some(queue: AnnotationQueue, store: Store, annotations: Sequence[Annotation]) -> None:
     """Take back these annotations, all or none; their items are open again."""
     store.change_annotations((), [a.id for a in annotations])
-    for pair in {(a.first_id, a.second_id) for a in annotations}:
-        queue.standings.forget_pair(*pair)
+    queue.standings.forget_all()
 
 
 def _settled_on(store: Store, goal_id: str, pairs: Sequence[PairKey]) -> list[Annotation]:

@@ -99,6 +99,11 @@ class Standings:
         if cycle_id in self._known:
             self._known[cycle_id] = (_NEVER, self._known[cycle_id][1])
 
+    def forget_all(self) -> None:
+        """Read at the next call what was judged of every cycle: many verdicts came or went at once."""
+        for cycle_id in tuple(self._known):
+            self.forget(cycle_id)
+
     def judged(self, candidate: Candidate, annotator: str, repeat: int) -> None:
         """Note that the person judged the item."""
         if candidate.cycle_id in self._known:

@@ -128,7 +128,11 @@ def import_rounds(
 
 
 def export(
-    cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")],
+    cycle_id: Annotated[str, typer.Argument(metavar="CYCLE", help='A cycle; or "annotations", see FILE.')],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="With annotations: a .jsonl, .csv or .parquet to write."),
+    ] = None,
     format: Annotated[
         Format | None, typer.Option("--format", help="Default: as the suffix of --out says, else jsonl.")
     ] = None,
@@ -136,7 +140,12 @@ def export(
         Path | None, typer.Option(help="File to write; default: only say where the file is.")
     ] = None,
 ) -> None:
-    """Write a cycle's preference pairs in TRL's conversational format."""
+    """Write a cycle's preference pairs in TRL's conversational format, or all annotations to FILE."""
+    if cycle_id == "annotations":
+        _export_annotations(file, format, out)
+        return
+    if file is not None:
+        raise ConfigError(f"{file}: the file of a cycle's pairs is named with --out {file}")
     from camelx.stages import export_preference_pairs
 
     wanted = _format(format, out)
@@ -147,6 +156,46 @@ def export(
             shutil.copyfile(path, partial)
         path = out
     print_line(f"{path}  {report.counts['pairs']:,} pairs")
+
+
+def _export_annotations(file: Path | None, format: Format | None, out: Path | None) -> None:
+    from camelx.annotation.exchange import ExchangeFormat, format_of, write_annotations
+    from camelx.cycles import open_store
+
+    path = file or out
+    if path is None:
+        raise ConfigError("name the file to write: `camelx export annotations FILE`")
+    wanted = format_of(path, ExchangeFormat(format.value) if format else None)
+    with open_store() as store:
+        n = write_annotations(store.annotations_on(), path, wanted)
+    print_line(f"{path}  {n:,} annotations")
+
+
+@import_app.command("annotations")
+def import_annotations(
+    path: Annotated[
+        Path, typer.Argument(help="JSONL, CSV or parquet, as `camelx export annotations` writes.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say, row by row, what would be added or changed.")
+    ] = False,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Import people's verdicts; one that is stored already is replaced."""
+    from camelx.annotation.importing import import_annotations as import_file
+    from camelx.cycles import open_store
+
+    with open_store() as store:
+        done = import_file(store, path, dry_run=dry_run, strict=strict)
+    if dry_run and not as_json:
+        for row in done.rows:
+            print_line(f"{row.place}: {row.outcome}: {row.what}")
+    else:
+        _warn_of([f"{row.place}: {row.what}" for row in done.refused])
+    _print_counts({"rows": len(done.rows), **done.counts}, as_json)
+    if dry_run and not as_json:
+        print_line("nothing was stored; leave out --dry-run to import")
 
 
 def _format(format: Format | None, out: Path | None) -> Format:
