@@ -67,12 +67,70 @@ CSS = """
 .cx-log { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; max-height: 18rem;
   overflow-y: auto; padding: .5rem .75rem; border-radius: .4rem;
   background: var(--background-fill-secondary); }
+.cx-diff { font-family: var(--font-mono); font-size: .8rem; line-height: 1.45; overflow-x: auto;
+  padding: .5rem .75rem; border-radius: .4rem; background: var(--background-fill-secondary); }
+.cx-diff div { white-space: pre-wrap; overflow-wrap: anywhere; }
+.cx-diff-in { color: var(--cx-good); } .cx-diff-out { color: var(--cx-bad); } .cx-diff-at { opacity: .7; }
+.cx-conflict { border: 2px solid var(--cx-bad); border-radius: .4rem; padding: .5rem .75rem; }
+.cx-mistakes { padding-left: 1.2rem; } .cx-mistakes li { overflow-wrap: anywhere; }
+.cx-card pre { font-size: .8rem; } .cx-facts td:first-child { width: 12rem; opacity: .8; }
+.cx-two { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; margin: .5rem 0; }
+.cx-side { padding: .5rem .75rem; border: 1px solid var(--border-color-primary); border-radius: .4rem;
+  min-width: 0; }
+.cx-side h4 { margin: 0 0 .25rem; }
+.cx-goal { font-weight: 600; }
+.cx-matrix { overflow-x: auto; }
+.cx-matrix .cx-table { width: auto; }
+.cx-matrix th { font-weight: 600; }
+.cx-chat { display: flex; flex-direction: column-reverse; max-height: 62vh; overflow-y: auto; }
+.cx-said { display: flex; flex-direction: column; gap: .6rem; padding: .25rem; }
+.cx-bubble { padding: .5rem .75rem; border-radius: .6rem; border: 1px solid var(--border-color-primary);
+  max-width: 92%; }
+.cx-person { align-self: flex-end; background: var(--background-fill-secondary); }
+.cx-agent { align-self: flex-start; }
+.cx-who { display: flex; flex-wrap: wrap; gap: .5rem; align-items: baseline; margin-bottom: .2rem; }
+.cx-two { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .6rem; }
+.cx-two .cx-bubble { max-width: none; align-self: stretch; }
+.cx-under-way::after { content: "▍"; opacity: .6; }
+.cx-note { margin: 0; text-align: center; font-size: .9em; opacity: .9; }
+.cx-pick { display: flex; flex-direction: column; gap: .15rem; }
+.cx-tool { padding: .25rem .75rem; border-left: 3px solid var(--border-color-primary); font-size: .9em; }
+.cx-tool summary { cursor: pointer; } .cx-tool pre { margin: .2rem 0; }
+.cx-chat-head { display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline; }
+.cx-session { border-bottom: 1px solid var(--border-color-primary); }
+.cx-session a { display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline; padding: .5rem .25rem;
+  color: inherit; text-decoration: none; }
+.cx-session b { overflow-wrap: anywhere; }
+.cx-session.cx-selected { background: var(--background-fill-secondary); }
 @media (max-width: 40rem) {
+  .cx-two { grid-template-columns: 1fr; }
   .cx-blocks thead { display: none; }
   .cx-blocks, .cx-blocks tbody, .cx-blocks tr { display: block; }
   .cx-blocks tr { border-bottom: 1px solid var(--border-color-primary); padding: .4rem 0; }
   .cx-blocks td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem .5rem; }
   .cx-blocks td::before { content: attr(data-label); opacity: .75; }
+}
+.cx-progress { display: flex; flex-wrap: wrap; gap: .25rem 1rem; font-size: .9rem; }
+.cx-badges { display: flex; gap: .4rem; flex-wrap: wrap; }
+.cx-item h3 { margin: .75rem 0 .25rem; font-size: 1rem; }
+.cx-sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: .75rem;
+  margin-top: .75rem; }
+.cx-side { border: 1px solid var(--border-color-primary); border-radius: .4rem; padding: .5rem .75rem;
+  background: var(--background-fill-secondary); min-width: 0; }
+.cx-side h4 { margin: 0 0 .35rem; }
+.cx-side mark { background: color-mix(in srgb, var(--color-accent) 25%, transparent); color: inherit;
+  border-radius: .2rem; }
+.cx-item summary { cursor: pointer; } .cx-item details > div { margin: .35rem 0; }
+.cx-keys { position: sticky; bottom: 0; z-index: 5; padding: .5rem 0; gap: .4rem !important;
+  background: var(--body-background-fill); }
+.cx-keys button { min-width: 7rem !important; }
+.cx-note { font-size: .9rem; color: var(--cx-good); }
+.cx-said { border-left: 3px solid var(--color-accent); padding-left: .75rem; }
+@media (max-width: 40rem) {
+  .cx-sides { grid-template-columns: minmax(0, 1fr); }
+  .cx-keys { display: grid !important; grid-template-columns: repeat(6, 1fr); }
+  .cx-keys button { min-width: 0 !important; grid-column: span 2; padding: .5rem .25rem; font-size: .9rem; }
+  .cx-keys :is(#key-a, #key-b) { grid-column: span 3; }
 }
 """
 
@@ -82,8 +140,12 @@ HEAD = """
 // A key pressed outside of a text field clicks the visible button whose elem_id is "key-<key>".
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.target.closest("input, textarea, select, [contenteditable=true]")) return;
-  const button = document.getElementById("key-" + event.key.toLowerCase());
+  const typing = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable=true]";
+  if (event.target.closest(typing)) return;
+  const key = event.key.toLowerCase();
+  // Of a .cx-keys-radio the n-th choice has the key n.
+  const button = document.getElementById("key-" + key) ??
+    (/^[1-9]$/.test(key) ? document.querySelectorAll(".cx-keys-radio input[type=radio]")[key - 1] : null);
   if (button && button.offsetParent !== null && !button.disabled) { event.preventDefault(); button.click(); }
 });
 </script>

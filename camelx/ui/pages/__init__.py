@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from camelx.ui.pages import cycles, home
+from camelx.ui.pages import agents, agreement, annotate, chat, cycles, models
 from camelx.ui.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
-    Page("Home", "/", home.build),
+    Page("Annotate", "/", annotate.build),
+    Page("Agreement", "/agreement", agreement.build),
     Page("Cycles", "/cycles", cycles.build),
+    Page("Agents", "/agents", agents.build),
+    Page("Models", "/models", models.build),
+    Page("Chat", "/chat", chat.build),
 )
 
 __all__ = ["PAGES", "Page"]
