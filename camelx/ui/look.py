@@ -74,6 +74,10 @@ CSS = """
 .cx-conflict { border: 2px solid var(--cx-bad); border-radius: .4rem; padding: .5rem .75rem; }
 .cx-mistakes { padding-left: 1.2rem; } .cx-mistakes li { overflow-wrap: anywhere; }
 .cx-card pre { font-size: .8rem; } .cx-facts td:first-child { width: 12rem; opacity: .8; }
+.cx-facts, .cx-card .cx-table, .cx-version .cx-table { border: 0 !important; }
+.cx-facts td, .cx-card td, .cx-version td { border-width: 0 0 1px !important; }
+.cx-version h2 .cx-badge { font-size: .55em; vertical-align: middle; font-weight: 400; }
+.cx-blocks td::before { white-space: nowrap; } .cx-facts a { padding: 0; }
 .cx-two { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; margin: .5rem 0; }
 .cx-side { padding: .5rem .75rem; border: 1px solid var(--border-color-primary); border-radius: .4rem;
   min-width: 0; }
@@ -82,6 +86,9 @@ CSS = """
 .cx-matrix { overflow-x: auto; }
 .cx-matrix .cx-table { width: auto; }
 .cx-matrix th { font-weight: 600; }
+.cx-blocks table, .cx-matrix :is(table, thead, tbody, tr) { border: 0 !important; }
+.cx-blocks table { width: 100%; }
+.cx-matrix :is(th, td) { border-width: 0 0 1px !important; white-space: nowrap; }
 .cx-chat { display: flex; flex-direction: column-reverse; max-height: 62vh; overflow-y: auto; }
 .cx-said { display: flex; flex-direction: column; gap: .6rem; padding: .25rem; }
 .cx-bubble { padding: .5rem .75rem; border-radius: .6rem; border: 1px solid var(--border-color-primary);
@@ -104,6 +111,7 @@ CSS = """
 .cx-session.cx-selected { background: var(--background-fill-secondary); }
 @media (max-width: 40rem) {
   .cx-two { grid-template-columns: 1fr; }
+  .cx-blocks td > span { text-align: right; }
   .cx-blocks thead { display: none; }
   .cx-blocks, .cx-blocks tbody, .cx-blocks tr { display: block; }
   .cx-blocks tr { border-bottom: 1px solid var(--border-color-primary); padding: .4rem 0; }

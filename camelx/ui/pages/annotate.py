@@ -1,0 +1,410 @@
+"""The page Annotate: a person judges pairs, one at a time, blind, by keyboard.
+
+What is shown is the person's until its lease expires, so a reload shows it again and loses nothing. Every
+button sends along which item the browser shows: what is pressed twice, or a moment too late, counts once and
+never for an item that nobody saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from camelx.annotation import HumanVerdict, Offer, Opinion, Wanted, agents_said, progress_of
+from camelx.errors import CamelxError, NotFoundError, OrchestrationError
+from camelx.pages import Markup
+from camelx.schemas import AccessRole, Principal, Role, Verdict, utc_now
+from camelx.ui.annotate_pieces import (
+    SAID,
+    all_judged,
+    item_view,
+    note,
+    nothing_ranked,
+    only_look,
+    progress_line,
+    said_view,
+)
+from camelx.ui.guard import guard, shown
+from camelx.workspace import Workspace
+
+_ANY = "any"
+_ROLES = [("all work", _ANY), ("proposals", "proposer"), ("executions", "executor")]
+_GUIDELINES = "annotation_guidelines.md"
+_NO_GUIDELINES = f"*No guidelines yet: write them to `configs/{_GUIDELINES}`.*"
+_FORGET_PAIR = """() => { const url = new URL(location.href);
+  ["pair", "item"].forEach((name) => url.searchParams.delete(name)); history.replaceState(null, "", url); }"""
+
+
+@dataclass(frozen=True)
+class OnScreen:
+    """The item that a page shows, and the one that was judged before it."""
+
+    first_id: str = ""
+    second_id: str = ""
+    submission_id: str = ""
+    """Empty: no item is shown."""
+    repeat: int = 0
+    texts: tuple[str, str] = ("", "")
+    last: tuple[str, str, str] | None = None
+    """Ids and verdict of what was judged last."""
+
+    @classmethod
+    def of(cls, offer: Offer | None, last: tuple[str, str, str] | None) -> OnScreen:
+        """Return what is on the screen that shows the offer."""
+        if offer is None:
+            return cls(last=last)
+        first_id, second_id = offer.item.pairs[0]
+        texts = (offer.item.first, offer.item.second)
+        return cls(first_id, second_id, offer.lease.submission_id, offer.lease.repeat, texts, last)
+
+
+class AnnotatePage:
+    """The page's handlers; each checks who asks."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._queue = workspace.queue
+
+    def load(self, request: gr.Request) -> tuple[Any, ...]:
+        """Return the page as it begins: cycle, role, category, guidelines, and the views of an item.
+
+        The address may name the cycle (`?cycle=c7`) or a pair (`?pair=FIRST,SECOND`).
+        """
+        principal = guard(self._workspace, request, AccessRole.VIEWER)
+        query = {name: str(value) for name, value in dict(request.query_params).items()}
+        cycle_id = self._cycle_named(query.get("cycle"))
+        choices = (*self._choices(cycle_id), self._guidelines())
+        if not principal.role.includes(AccessRole.ANNOTATOR):
+            return (*choices, *_empty(only_look(principal.name)))
+        try:
+            offer = self._named_pair(principal, query.get("pair") or query.get("item"))
+        except CamelxError as e:
+            return (*choices, *self._next(principal, Wanted(cycle_id), None, str(e)))
+        if offer is not None:
+            return (*choices, *self._views(principal, offer, Wanted(cycle_id), None, ""))
+        return (*choices, *self._next(principal, Wanted(cycle_id), None, ""))
+
+    def choose(
+        self, cycle: str | None, role: str, category: str, screen: OnScreen, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Return the categories of the chosen cycle, and the views of an item of what is chosen."""
+        principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
+        categories = self._categories(cycle)
+        chosen = category if category in {name for _, name in categories} else _ANY
+        views = self._next(principal, _wanted(cycle, role, chosen), screen.last, "")
+        return (gr.update(choices=categories, value=chosen), *views)
+
+    def judge(
+        self,
+        verdict: HumanVerdict,
+        screen: OnScreen,
+        seen: str,
+        rating: str | None,
+        rationale: str,
+        edited: str,
+        cycle: str | None,
+        role: str,
+        category: str,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        """Keep a verdict on what the browser showed, and return the views of what comes next.
+
+        Raises:
+            gr.Error: A text is too long, or the pair can't be judged any more; the page shows why.
+        """
+        principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
+        wanted = _wanted(cycle, role, category)
+        if not seen or seen != screen.submission_id:
+            return self._next(principal, wanted, screen.last, "")
+        try:
+            opinion = Opinion(
+                verdict=verdict,
+                rating=int(rating) if rating else None,
+                rationale=rationale or None,
+                edited_text=edited if (edited or "").strip() not in _unchanged(screen) else None,
+                duration_s=self._duration(principal, screen),
+            )
+            recorded = self._queue.judge(
+                screen.first_id,
+                screen.second_id,
+                principal.name,
+                opinion,
+                submission_id=screen.submission_id,
+                repeat=screen.repeat,
+            )
+        except ValidationError as e:
+            first = e.errors()[0]
+            raise gr.Error(f"{first['loc'][0]}: {first['msg']}", print_exception=False) from e
+        except CamelxError as e:
+            raise shown(e) from e
+        if recorded.is_new:
+            said = recorded.annotations[0]
+            self._workspace.access.audit(principal, "annotation.create", said.id, verdict=str(verdict))
+        last = (screen.first_id, screen.second_id, str(verdict))
+        return self._next(principal, wanted, last, f"Saved: {SAID[str(verdict)]}.")
+
+    def skip(
+        self,
+        screen: OnScreen,
+        seen: str,
+        cycle: str | None,
+        role: str,
+        category: str,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        """Pass the shown item by, and return the views of what comes next.
+
+        Raises:
+            gr.Error: The pair can't be judged any more.
+        """
+        principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
+        said = ""
+        if seen and seen == screen.submission_id:
+            try:
+                self._queue.skip(screen.first_id, screen.second_id, principal.name, repeat=screen.repeat)
+            except CamelxError as e:
+                raise shown(e) from e
+            said = "Skipped."
+        return self._next(principal, _wanted(cycle, role, category), screen.last, said)
+
+    def undo(
+        self, screen: OnScreen, cycle: str | None, role: str, category: str, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Take back the last verdict or skip, and return the views of its item."""
+        principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
+        wanted = _wanted(cycle, role, category)
+        try:
+            undone = self._queue.undo(principal.name)
+        except NotFoundError:
+            return self._next(principal, wanted, screen.last, "Nothing to undo.")
+        for annotation in undone.annotations[:1]:
+            self._workspace.access.audit(principal, "annotation.undo", annotation.id)
+        what = "verdict" if undone.annotations else "skip"
+        if undone.offer is None:
+            return self._next(principal, wanted, None, f"The last {what} is taken back.")
+        again = f"The last {what} is taken back: judge it again."
+        return self._views(principal, undone.offer, wanted, None, again)
+
+    def reopen(
+        self, screen: OnScreen, cycle: str | None, role: str, category: str, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Show again what the person skipped."""
+        principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
+        wanted = _wanted(cycle, role, category)
+        try:
+            self._queue.reopen_skipped(principal.name, wanted.cycle_id)
+        except CamelxError as e:
+            raise shown(e) from e
+        return self._next(principal, wanted, screen.last, "")
+
+    def agents(self, screen: OnScreen, request: gr.Request) -> Markup:
+        """Return what the agents had said of the pair that was judged last."""
+        guard(self._workspace, request, AccessRole.ANNOTATOR)
+        if screen.last is None:
+            return note("What the agents said is shown after your verdict.")
+        first_id, second_id, verdict = screen.last
+        try:
+            return said_view(agents_said(self._workspace.store, first_id, second_id), verdict)
+        except NotFoundError as e:
+            return note(str(e))
+
+    # What the views show
+
+    def _next(
+        self,
+        principal: Principal,
+        wanted: Wanted,
+        last: tuple[str, str, str] | None,
+        said: str,
+    ) -> tuple[Any, ...]:
+        try:
+            offer = self._queue.next_item(principal.name, wanted)
+        except (OrchestrationError, NotFoundError) as e:
+            return _empty(nothing_ranked(str(e)), last)
+        return self._views(principal, offer, wanted, last, said)
+
+    def _views(
+        self,
+        principal: Principal,
+        offer: Offer | None,
+        wanted: Wanted,
+        last: tuple[str, str, str] | None,
+        said: str,
+    ) -> tuple[Any, ...]:
+        cycle_id = offer.lease.cycle_id if offer else wanted.cycle_id
+        asked = Wanted(cycle_id, wanted.role, wanted.category)
+        progress = progress_of(self._workspace.store, self._queue, principal.name, asked)
+        is_filtered = wanted.role is not None or wanted.category is not None
+        return (
+            OnScreen.of(offer, last),
+            offer.lease.submission_id if offer else "",
+            item_view(offer) if offer else all_judged(progress, is_filtered),
+            progress_line(progress),
+            note(said),
+            "",
+            gr.update(visible=offer is not None),
+            gr.update(visible=offer is None and progress.n_skipped > 0),
+            None,
+            "",
+            "",
+        )
+
+    def _duration(self, principal: Principal, screen: OnScreen) -> float | None:
+        """Return how long the person had the item before them; None: the lease is over, nobody knows."""
+        candidate = self._queue.standings.candidate_of(screen.first_id, screen.second_id)
+        now = utc_now()
+        mine = (
+            lease
+            for lease in self._workspace.store.leases(candidate.cycle_id, now)
+            if lease.submission_id == screen.submission_id and lease.annotator == principal.name
+        )
+        return next(((now - lease.shown_at).total_seconds() for lease in mine), None)
+
+    def _named_pair(self, principal: Principal, named: str | None) -> Offer | None:
+        first_id, _, second_id = (named or "").partition(",")
+        if not named:
+            return None
+        return self._queue.offer(first_id.strip(), second_id.strip(), principal.name)
+
+    def _cycle_named(self, named: str | None) -> str | None:
+        known = [one.cycle_id for one in self._queue.standings.ranked_cycles()]
+        return named if named in known else next(iter(known), None)
+
+    def _choices(self, cycle_id: str | None) -> tuple[Any, ...]:
+        cycles = [(f"cycle {one.cycle_id}", one.cycle_id) for one in self._queue.standings.ranked_cycles()]
+        return (
+            gr.update(choices=cycles, value=cycle_id, visible=bool(cycles)),
+            gr.update(value=_ANY, visible=bool(cycles)),
+            gr.update(choices=self._categories(cycle_id), value=_ANY, visible=bool(cycles)),
+        )
+
+    def _categories(self, cycle_id: str | None) -> list[tuple[str, str]]:
+        try:
+            known = self._queue.standings.index(cycle_id).categories
+        except (OrchestrationError, NotFoundError):
+            known = ()
+        return [("all categories", _ANY), *((name, name) for name in known)]
+
+    def _guidelines(self) -> str:
+        """Return the guidelines of this project; the file is its operator's."""
+        path = self._workspace.settings.configs_dir / _GUIDELINES
+        return path.read_text("utf-8") if path.is_file() else _NO_GUIDELINES
+
+
+def _empty(page: Markup, last: tuple[str, str, str] | None = None) -> tuple[Any, ...]:
+    """Return the views without an item."""
+    hide = gr.update(visible=False)
+    return (OnScreen(last=last), "", page, "", "", "", hide, hide, None, "", "")
+
+
+def _wanted(cycle: str | None, role: str, category: str) -> Wanted:
+    kind = None if role in (None, _ANY) else Role(role)
+    return Wanted(cycle or None, kind, None if category in (None, _ANY) else category)
+
+
+def _unchanged(screen: OnScreen) -> set[str]:
+    """Return what is no better answer: nothing, or one of the two as they are."""
+    return {"", *(text.strip() for text in screen.texts)}
+
+
+def build(workspace: Workspace) -> None:
+    """Lay out the page."""
+    page = AnnotatePage(workspace)
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": 16,
+    }
+    once: dict[str, Any] = {**quiet, "trigger_mode": "once"}
+    screen, seen = gr.State(OnScreen()), gr.Textbox(visible="hidden", elem_id="cx-seen")
+    gr.HTML("<h1>Annotate</h1>")
+    progress = gr.HTML(elem_id="cx-progress")
+    with gr.Row(elem_classes="cx-wanted"):
+        cycle = gr.Dropdown([], label="Cycle", container=False, visible=False, min_width=140)
+        role = gr.Dropdown(_ROLES, value=_ANY, label="Role", container=False, visible=False, min_width=140)
+        category = gr.Dropdown(
+            [("all categories", _ANY)],
+            value=_ANY,
+            label="Category",
+            container=False,
+            visible=False,
+            min_width=140,
+        )
+    with gr.Row():
+        with gr.Column(scale=3, min_width=320):
+            item = gr.HTML(elem_id="cx-item")
+            with gr.Column(visible=False, elem_id="cx-judging") as judging:
+                with gr.Row(elem_classes="cx-keys"):
+                    verdicts: dict[HumanVerdict, gr.Button] = {
+                        Verdict.FIRST: gr.Button("A is better [A]", variant="primary", elem_id="key-a"),
+                        Verdict.SECOND: gr.Button("B is better [B]", variant="primary", elem_id="key-b"),
+                        Verdict.TIE: gr.Button("Tie [T]", elem_id="key-t"),
+                        "both_bad": gr.Button("Both bad [X]", elem_id="key-x"),
+                    }
+                    skip = gr.Button("Skip [S]", elem_id="key-s")
+                rating = gr.Radio(
+                    list("12345"),
+                    label="How good is the better one? Keys 1 to 5",
+                    elem_classes="cx-rating cx-keys-radio",
+                )
+                rationale = gr.Textbox(label="Why (optional)", lines=1, max_lines=6, max_length=4_000)
+                with gr.Accordion("Write a better answer", open=False):
+                    edited = gr.Textbox(
+                        label="It is learned in place of the winner",
+                        lines=4,
+                        max_lines=20,
+                        max_length=40_000,
+                    )
+                    with gr.Row():
+                        from_a = gr.Button("Start from A", size="sm")
+                        from_b = gr.Button("Start from B", size="sm")
+            with gr.Row(elem_classes="cx-keys-more"):
+                undo = gr.Button("Undo [U]", size="sm", elem_id="key-u")
+                agents = gr.Button("What the agents said [V]", size="sm", elem_id="key-v")
+            reopen = gr.Button("Show again what I skipped", visible=False)
+            saved = gr.HTML(elem_id="cx-saved")
+            said = gr.HTML(elem_id="cx-agents-said")
+        with (
+            gr.Column(scale=1, min_width=260),
+            gr.Accordion("Guidelines", open=True, elem_id="cx-guidelines"),
+        ):
+            guidelines = gr.Markdown(sanitize_html=True)
+
+    chosen: list[Any] = [cycle, role, category]
+    views = [screen, seen, item, progress, saved, said, judging, reopen, rating, rationale, edited]
+    gr.on(None, page.load, None, [*chosen, guidelines, *views], **quiet)
+    for one in chosen:
+        one.input(page.choose, [*chosen, screen], [category, *views], **quiet)
+    given = [screen, seen, rating, rationale, edited, *chosen]
+    for verdict, button in verdicts.items():
+        button.click(_verdict(page, verdict), given, views, **once)
+    skip.click(page.skip, [screen, seen, *chosen], views, **once)
+    for button in (*verdicts.values(), skip):
+        button.click(None, None, None, js=_FORGET_PAIR, api_visibility="private")
+    undo.click(page.undo, [screen, *chosen], views, **once)
+    reopen.click(page.reopen, [screen, *chosen], views, **once)
+    agents.click(page.agents, [screen], [said], **once)
+    from_a.click(lambda shown_now: shown_now.texts[0], [screen], [edited], **quiet)
+    from_b.click(lambda shown_now: shown_now.texts[1], [screen], [edited], **quiet)
+
+
+def _verdict(page: AnnotatePage, verdict: HumanVerdict) -> Any:
+    """Return the handler of a verdict's button."""
+
+    def judge(
+        screen: OnScreen,
+        seen: str,
+        rating: str | None,
+        rationale: str,
+        edited: str,
+        cycle: str | None,
+        role: str,
+        category: str,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        return page.judge(verdict, screen, seen, rating, rationale, edited, cycle, role, category, request)
+
+    return judge
