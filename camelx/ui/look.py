@@ -90,25 +90,25 @@ CSS = """
 .cx-blocks table { width: 100%; }
 .cx-matrix :is(th, td) { border-width: 0 0 1px !important; white-space: nowrap; }
 .cx-chat { display: flex; flex-direction: column-reverse; max-height: 62vh; overflow-y: auto; }
-.cx-said { display: flex; flex-direction: column; gap: .6rem; padding: .25rem; }
-.cx-bubble { padding: .5rem .75rem; border-radius: .6rem; border: 1px solid var(--border-color-primary);
+.cx-chat-said { display: flex; flex-direction: column; gap: .6rem; padding: .25rem; }
+.cx-chat-bubble { padding: .5rem .75rem; border-radius: .6rem; border: 1px solid var(--border-color-primary);
   max-width: 92%; }
-.cx-person { align-self: flex-end; background: var(--background-fill-secondary); }
-.cx-agent { align-self: flex-start; }
-.cx-who { display: flex; flex-wrap: wrap; gap: .5rem; align-items: baseline; margin-bottom: .2rem; }
-.cx-two { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .6rem; }
-.cx-two .cx-bubble { max-width: none; align-self: stretch; }
-.cx-under-way::after { content: "▍"; opacity: .6; }
-.cx-note { margin: 0; text-align: center; font-size: .9em; opacity: .9; }
-.cx-pick { display: flex; flex-direction: column; gap: .15rem; }
-.cx-tool { padding: .25rem .75rem; border-left: 3px solid var(--border-color-primary); font-size: .9em; }
-.cx-tool summary { cursor: pointer; } .cx-tool pre { margin: .2rem 0; }
+.cx-chat-person { align-self: flex-end; background: var(--background-fill-secondary); }
+.cx-chat-agent { align-self: flex-start; }
+.cx-chat-who { display: flex; flex-wrap: wrap; gap: .5rem; align-items: baseline; margin-bottom: .2rem; }
+.cx-chat-two { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .6rem; }
+.cx-chat-two .cx-chat-bubble { max-width: none; align-self: stretch; }
+.cx-chat-under-way::after { content: "▍"; opacity: .6; }
+.cx-chat-note { margin: 0; text-align: center; font-size: .9em; opacity: .9; }
+.cx-chat-pick { display: flex; flex-direction: column; gap: .15rem; }
+.cx-chat-tool { padding: .25rem .75rem; border-left: 3px solid var(--border-color-primary); font-size: .9em; }
+.cx-chat-tool summary { cursor: pointer; } .cx-chat-tool pre { margin: .2rem 0; }
 .cx-chat-head { display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline; }
-.cx-session { border-bottom: 1px solid var(--border-color-primary); }
-.cx-session a { display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline; padding: .5rem .25rem;
+.cx-chat-session { border-bottom: 1px solid var(--border-color-primary); }
+.cx-chat-session a { display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline; padding: .5rem .25rem;
   color: inherit; text-decoration: none; }
-.cx-session b { overflow-wrap: anywhere; }
-.cx-session.cx-selected { background: var(--background-fill-secondary); }
+.cx-chat-session b { overflow-wrap: anywhere; }
+.cx-chat-session.cx-selected { background: var(--background-fill-secondary); }
 @media (max-width: 40rem) {
   .cx-two { grid-template-columns: 1fr; }
   .cx-blocks td > span { text-align: right; }
