@@ -16,7 +16,7 @@ from camelx.ui.card_pieces import card
 from camelx.ui.charts import line_chart
 from camelx.versions import Answer, CurvePoint, Difference, Lineage, PairRow, Version, VersionComparison
 
-PAIRS_A_PAGE = 20
+PAIRS_A_PAGE = 10
 _CURVES = {
     "loss": "Loss",
     "rewards/margins": "Margin of chosen over rejected",

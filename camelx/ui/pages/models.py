@@ -115,7 +115,7 @@ class ModelsPage:
 
     def _seen(self, state: State, principal: Principal) -> tuple[Any, ...]:
         room, nothing = self._workspace.versions, gr.update(visible=False)
-        empty = (Markup(""), Markup(""), nothing, nothing, Markup(""), *[gr.update()] * 4)
+        empty = (Markup(""), nothing, nothing, nothing, nothing, *[gr.update()] * 4)
         try:
             name = state.get("name") or room.names()[0]
             versions = room.registered(name)
@@ -131,7 +131,7 @@ class ModelsPage:
             state,
             version_list(versions, chosen),
             self._version(state),
-            self._pair(state),
+            gr.update(value=self._pair(state), visible=bool(state.get("pair"))),
             *_changes(principal, versions, chosen, before),
             *_choices(versions, champion),
         )
@@ -179,7 +179,7 @@ def _changes(
     return (
         gr.update(visible=promotes, value=f"Promote version {chosen} ..."),
         gr.update(visible=may and before is not None, value=f"Roll back to version {before} ..."),
-        tag("p", why, css="cx-soft") if why else Markup(""),
+        gr.update(value=tag("p", why, css="cx-soft"), visible=bool(why)),
     )
 
 
@@ -216,8 +216,8 @@ def build(workspace: Workspace) -> None:
         with gr.Row():
             yes_back = gr.Button("Yes, roll back", variant="stop", size="sm")
             no_back = gr.Button("No", size="sm")
-    why = gr.HTML(elem_id="cx-why")
-    pair = gr.HTML(elem_id="cx-pair")
+    why = gr.HTML(elem_id="cx-why", visible=False)
+    pair = gr.HTML(elem_id="cx-pair", visible=False)
     version = gr.HTML(elem_id="cx-version")
     with gr.Accordion("Side by side: what two versions answer", open=False):
         goal = gr.Textbox(label="Goal", lines=2, max_length=MAX_GOAL_CHARACTERS, elem_id="cx-goal")
