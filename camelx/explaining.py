@@ -149,8 +149,17 @@ def explain_pair(pair_id: str, *, cycle_id: str | None = None) -> Explanation:
         ConfigError: There is no such cycle.
     """
     with open_store() as store:
-        cycle, pair = _find(store, pair_id, cycle_id)
-        return _explained(store, cycle, pair)
+        return explain_stored_pair(store, pair_id, cycle_id=cycle_id)
+
+
+def explain_stored_pair(store: Store, pair_id: str, *, cycle_id: str | None = None) -> Explanation:
+    """Return what led to a pair, as `explain_pair` does, from a database that is open.
+
+    Raises:
+        ConfigError: No pair, or more than one, begins with these digits, or there is no such cycle.
+    """
+    cycle, pair = _find(store, pair_id, cycle_id)
+    return _explained(store, cycle, pair)
 
 
 def _find(store: Store, pair_id: str, cycle_id: str | None) -> tuple[Cycle, PreferencePair]:

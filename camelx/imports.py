@@ -38,7 +38,7 @@ class GoalImport:
 
 
 def import_goals(
-    path: Path, *, heldout_share: float = 0.0, update: bool = False, **reading: Any
+    path: Path, *, heldout_share: float = 0.0, update: bool = False, dry_run: bool = False, **reading: Any
 ) -> GoalImport:
     """Store the goals of a file that are not there yet, and return what became of them all.
 
@@ -47,6 +47,7 @@ def import_goals(
         heldout_share: Share of the file's goals that goes to the hold-out: those of the lowest addresses, so
             that the same file gives the same hold-out on every machine.
         update: Give a stored goal the file's answer, and its verifier where one is named. It keeps its split.
+        dry_run: Store nothing, and return what would become of them.
         **reading: The options of `camelx.importing.read_goals`.
 
     Raises:
@@ -63,16 +64,23 @@ def import_goals(
     if not report.records:
         shown = "".join(f"\n{row}" for row in report.broken[:_N_SHOWN])
         raise DataValidationError(f"{path}: none of its {report.n_rows} rows is a whole goal{shown}")
+    goals = _with_holdout(report.records, heldout_share)
+    ids = [goal.id for goal in goals]
     with open_store() as store:
-        n_new = store.add_goals(_with_holdout(report.records, heldout_share))
-        stored = {goal.id: goal for goal in store.goals(ids=[goal.id for goal in report.records])}
+        known = _by_id(store.goals(ids=ids))
+        n_new = len(goals) - len(known) if dry_run else store.add_goals(goals)
+        stored = _by_id(goals) | known if dry_run else _by_id(store.goals(ids=ids))
         others = [goal for goal in report.records if _differs(goal, stored[goal.id])]
         remarks = [_remark(goal, stored[goal.id], report, update) for goal in others]
         if update:
             changed = [_corrected(stored[goal.id], goal) for goal in others]
-            remarks += _replace_answers(store, changed)
+            remarks += [] if dry_run else _replace_answers(store, changed)
             stored |= {goal.id: goal for goal in changed}
     return GoalImport(report, tuple(stored.values()), n_new, len(others) if update else 0, tuple(remarks))
+
+
+def _by_id(goals: Sequence[Goal]) -> dict[str, Goal]:
+    return {goal.id: goal for goal in goals}
 
 
 def _with_holdout(goals: Sequence[Goal], share: float) -> list[Goal]:

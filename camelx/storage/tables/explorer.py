@@ -7,7 +7,7 @@ GIN index in PostgreSQL, and so in no model. Migration 0009 makes all of it.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from camelx.storage.tables.base import Base, ModelText, id_column
@@ -39,7 +39,9 @@ class InteractionPlaceRow(Base):
     """
 
     __tablename__ = "interaction_places"
-    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False
+    )
     interaction_id: Mapped[str] = id_column()
     kind_id: Mapped[int]
     goal_id: Mapped[str] = id_column()
