@@ -26,7 +26,12 @@ def differences(first: str, second: str) -> tuple[list[Piece], list[Piece]]:
     if max(map(len, words)) > _MOST_TOKENS:
         return [(first, False)], [(second, False)]
     matcher = SequenceMatcher(None, *words, autojunk=False)
-    if matcher.ratio() < _LEAST_ALIKE:
+    common = sum(
+        not word.isspace()
+        for block in matcher.get_matching_blocks()
+        for word in words[0][block.a : block.a + block.size]
+    )
+    if common < _LEAST_ALIKE * max(sum(not word.isspace() for word in those) for those in words):
         return [(first, False)], [(second, False)]
     ours: list[Piece] = []
     theirs: list[Piece] = []
