@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import resource
 import socket
 import sys
@@ -199,9 +200,9 @@ def _keep(context: CycleContext, report: StageReport) -> None:
 
 def _why(error: BaseException) -> str:
     """Return what a stage's report says of the error that ended it."""
-    return (
-        "stopped by Ctrl-C or SIGTERM" if isinstance(error, KeyboardInterrupt) else str(error) or repr(error)
-    )
+    if not isinstance(error, Exception):  # KeyboardInterrupt, and what Prefect makes of SIGTERM
+        return "stopped by Ctrl-C or SIGTERM"
+    return str(error) or repr(error)
 
 
 def _charge(store: Store, cycle_id: str, seconds: float | None = None) -> None:
@@ -295,6 +296,7 @@ def close_cycle(
     seconds: float | None = None,
     error: str | None = None,
     was: Collection[CycleStatus] = (CycleStatus.QUEUED, CycleStatus.RUNNING),
+    flow_run_id: str | None = None,
 ) -> bool:
     """Record how a cycle ended, and return whether it was open until now: who tells of it tells once.
 
@@ -305,8 +307,12 @@ def close_cycle(
             that of earlier runs.
         error: Why it did not complete.
         was: What it must be until now; else nothing is recorded.
+        flow_run_id: The run that ended; nothing is recorded where another one has the cycle by now, for a
+            worker tells late of what it stopped.
     """
     with open_store() as store:
+        if flow_run_id is not None and not _is_carried_out_by(store.launch(cycle_id), flow_run_id):
+            return False
         now = max(utc_now(), store.cycle(cycle_id).started_at)  # a clock may be set back
         is_closed = store.move_cycle(cycle_id, was=was, status=status, error=error, finished_at=now)
         if is_closed:
@@ -314,6 +320,11 @@ def close_cycle(
             record_now(store, cycle_id, CycleStatusChanged(status=status, error=error))
     let_go(cycle_id)
     return is_closed
+
+
+def _is_carried_out_by(launch: Launch | None, flow_run_id: str) -> bool:
+    # A process that did not come to open its cycle has not left the number of its run.
+    return launch is None or launch.flow_run_id == flow_run_id or launch.pid == os.getpid()
 
 
 def peak_rss_mb() -> float:

@@ -22,12 +22,14 @@ def serve(
     pages: Annotated[bool, typer.Option(help="Serve the pages; without them it starts sooner.")] = True,
 ) -> None:
     """Run the app alone: pages, REST, WebSockets, health and metrics. Logs are JSON on stdout."""
+    from camelx.cli.failures import interrupt_on_sigterm
     from camelx.config import settings
     from camelx.logs import log_json
     from camelx.workspace import Workspace
 
     set_address(host, port)
     check_can_serve()
+    interrupt_on_sigterm()
     known = settings()
     listening = _listen(known.host, known.port)
     log_json(known.log_level)
@@ -48,6 +50,8 @@ def serve(
         )
         try:
             uvicorn.Server(config).run(sockets=[listening])
+        except KeyboardInterrupt:  # uvicorn has stopped, and sends on the signal that told it to
+            pass
         finally:
             if os.getpid() == 1:
                 # The last process of a container takes all others with it: cycles are closed before.

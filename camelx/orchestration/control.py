@@ -77,7 +77,7 @@ class CycleControl:
             OrchestrationError: Nothing could be started to run it.
         """
         self.check(config, overrides)
-        self.settle()
+        self.settle(now=True)
         cycle = queue_cycle(
             self._store,
             chosen_config(self._settings.configs_dir, config),
@@ -106,7 +106,7 @@ class CycleControl:
             OrchestrationError: Nothing could be started to run it.
         """
         check_options(None, cycle_id, False, from_stage)
-        self.settle()
+        self.settle(now=True)
         cycle = self.cycle(cycle_id)
         if cycle.status is CycleStatus.QUEUED:
             return cycle
@@ -126,7 +126,7 @@ class CycleControl:
             ConflictError: It does not run, or runs where it can't be reached from here.
             OrchestrationError: The Prefect server that runs it does not answer.
         """
-        self.settle()
+        self.settle(now=True)
         cycle, launch = self.cycle(cycle_id), self._store.launch(cycle_id)
         if cycle.status is CycleStatus.CANCELLED:
             return cycle
@@ -160,21 +160,26 @@ class CycleControl:
         ui = self._settings.prefect_ui_url or _named_server().removesuffix("/api")
         return f"{ui.rstrip('/')}/runs/flow-run/{launch.flow_run_id}" if ui else None
 
-    def settle(self) -> None:
+    def settle(self, *, now: bool = False) -> None:
         """Close cycles whose process or run ended without a word, and tell of them.
 
-        It looks at most every few seconds, and costs one query where nothing is queued or runs.
+        It costs one query where nothing is queued or runs.
+
+        Args:
+            now: True: look, even if somebody did within the last seconds.
         """
         with self._settling:
-            if time.monotonic() - self._settled_at < _SETTLE_EVERY_S:
+            if not now and time.monotonic() - self._settled_at < _SETTLE_EVERY_S:
                 return
             self._settled_at = time.monotonic()
         for cycle in self._store.active_cycles():
             launch = self._store.launch(cycle.id)
             reason = self._why_over(cycle, launch)
             if reason is not None:
-                status = CycleStatus.CANCELLED if launch and launch.cancel_asked_at else CycleStatus.FAILED
-                close_and_tell(cycle.id, status=status, error=reason, was=[cycle.status])
+                is_asked = launch is not None and launch.cancel_asked_at is not None
+                status = CycleStatus.CANCELLED if is_asked else CycleStatus.FAILED
+                error = "cancelled on request" if is_asked else reason
+                close_and_tell(cycle.id, status=status, error=error, was=[cycle.status])
 
     def stop_all(self, within_s: float = 30.0) -> list[str]:
         """Stop the cycles that run in processes of this machine, wait until they are closed, return them."""

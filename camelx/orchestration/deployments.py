@@ -12,7 +12,8 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import FlowRun, WorkerStatus
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.states import Cancelled, Cancelling
 
@@ -46,10 +47,27 @@ def start_run(url: str, name: str, parameters: Mapping[str, Any]) -> str:
     """
     with _client(url, "starting a run") as client:
         deployment = client.read_deployment_by_name(DEPLOYMENT)
+        _free_slots(client, deployment.id)
         run = client.create_flow_run_from_deployment(
             deployment.id, parameters=dict(parameters), name=name, tags=["app"]
         )
         return str(run.id)
+
+
+def _free_slots(client: SyncPrefectClient, deployment_id: UUID) -> None:
+    """Give back the slots of runs that are being cancelled: their cycles are closed, or none could start.
+
+    A worker takes some twenty seconds to say that a run it stopped is over, and until then the deployment
+    would refuse the next one.
+    """
+    cancelling = FlowRunFilter.model_validate(
+        {
+            "deployment_id": {"any_": [deployment_id]},
+            "state": {"type": {"any_": [StateType.CANCELLING]}},
+        }
+    )
+    for run in client.read_flow_runs(flow_run_filter=cancelling):
+        client.set_flow_run_state(run.id, Cancelled(), force=True)
 
 
 def is_deployed(url: str, flow_run_id: str) -> bool:

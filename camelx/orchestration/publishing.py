@@ -119,9 +119,10 @@ def closing(close_cycle: Callable[..., object]) -> Callable[[Any, Any, Any], Non
     A run that was started for a queued cycle and did not come to open it closes it too, if it still waits.
     """
 
-    def hook(_flow: Any, run: Any, state: Any) -> None:
-        labels = _labels(run.id)
-        opened_cycle, asked = labels.get(CYCLE_LABEL), run.parameters or {}
+    # The names of the parameters are Prefect's: a worker calls the hook by them.
+    def hook(flow: Any, flow_run: Any, state: Any) -> None:
+        labels = _labels(flow_run.id)
+        opened_cycle, asked = labels.get(CYCLE_LABEL), flow_run.parameters or {}
         queued = asked.get("cycle_id") if asked.get("queued_only") else None
         if not opened_cycle and not queued:
             return
@@ -136,8 +137,17 @@ def closing(close_cycle: Callable[..., object]) -> Callable[[Any, Any, Any], Non
             if state.is_failed()
             else CycleStatus.CANCELLED
         )
-        seconds = max(0.0, time.time() - began)  # a clock may be set back
-        close_cycle(str(opened_cycle or queued), status=status, seconds=seconds, error=error, **only)
+        # A worker that stopped the run calls this in another process; the stages have charged their time.
+        is_ours = labels.get(PID_LABEL, os.getpid()) == os.getpid()
+        seconds = max(0.0, time.time() - began) if is_ours else None  # a clock may be set back
+        close_cycle(
+            str(opened_cycle or queued),
+            status=status,
+            seconds=seconds,
+            error=error,
+            flow_run_id=str(flow_run.id),
+            **only,
+        )
 
     return hook
 
