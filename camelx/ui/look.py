@@ -77,6 +77,7 @@ CSS = """
 .cx-facts, .cx-card .cx-table, .cx-version .cx-table { border: 0 !important; }
 .cx-facts td, .cx-card td, .cx-version td { border-width: 0 0 1px !important; }
 .cx-version h2 .cx-badge { font-size: .55em; vertical-align: middle; font-weight: 400; }
+.cx-facts tbody, .cx-facts tr, .cx-card tr { border: 0 !important; }
 .cx-blocks td::before { white-space: nowrap; } .cx-facts a { padding: 0; }
 .cx-two { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; margin: .5rem 0; }
 .cx-side { padding: .5rem .75rem; border: 1px solid var(--border-color-primary); border-radius: .4rem;
@@ -106,7 +107,7 @@ CSS = """
 .cx-chat-head { display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline; }
 .cx-chat-session { border-bottom: 1px solid var(--border-color-primary); }
 .cx-chat-session a { display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline; padding: .5rem .25rem;
-  color: inherit; text-decoration: none; }
+  color: inherit; text-decoration: none; text-align: left; }
 .cx-chat-session b { overflow-wrap: anywhere; }
 .cx-chat-session.cx-selected { background: var(--background-fill-secondary); }
 @media (max-width: 40rem) {
