@@ -1,0 +1,284 @@
+"""The page Agreement: its handlers without a browser, and an admin's way through it with one."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from pairs_to_judge import add_pairs_to_judge
+
+from camelx import config
+from camelx.annotation import annotation_id
+from camelx.config import Settings
+from camelx.export.judgements import settle
+from camelx.schemas import AccessRole, Annotation, Principal, Verdict
+from camelx.ui.pages.agreement import AgreementPage
+from camelx.workspace import Workspace
+
+CHROMIUM = Path("/usr/bin/chromium")
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e[x](javascript:alert(3))\x1b[31m"
+ROOT = Principal(name="root", role=AccessRole.ADMIN, via="cli")
+ALL = "all cycles"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace.open(Settings(_env_file=None, root=tmp_path, sign_in="on")) as opened:
+        for role in ("viewer", "annotator", "operator", "admin"):
+            opened.access.add_user(role, AccessRole(role), "a long password", by=ROOT)
+        yield opened
+
+
+@pytest.fixture
+def page(workspace: Workspace) -> AgreementPage:
+    return AgreementPage(workspace)
+
+
+def asks(who: str = "admin", **query: str) -> gr.Request:
+    return gr.Request(username=who, query_params=query)
+
+
+def judge(workspace: Workspace, n: int = 3, names: tuple[str, ...] = ("ada", "ben")) -> None:
+    """Let people judge n pairs: they differ on all of them."""
+    add_pairs_to_judge(workspace.store)
+    for pair in workspace.store.comparisons("c1")[:n]:
+        for name, verdict in zip(names, (Verdict.FIRST, Verdict.SECOND), strict=False):
+            workspace.store.save_annotations(
+                [
+                    Annotation(
+                        id=annotation_id((pair.first_id, pair.second_id), name),
+                        goal_id=pair.goal_id,
+                        first_id=pair.first_id,
+                        second_id=pair.second_id,
+                        annotator=name,
+                        verdict=verdict,
+                        rationale=HOSTILE,
+                    )
+                ]
+            )
+
+
+def loaded(page: AgreementPage, who: str = "admin", **query: str) -> dict[str, Any]:
+    names = (
+        "cycle",
+        "figures",
+        "exports",
+        "person",
+        "admins",
+        "position",
+        "pair",
+        "dispute",
+        "steps",
+        "settling",
+    )
+    return dict(zip(names, page.load(asks(who, **query)), strict=True))
+
+
+def everything(values: tuple[Any, ...]) -> dict[str, Any]:
+    names = ("figures", "exports", "person", "admins", "position", "pair", "dispute", "steps", "settling")
+    return dict(zip(names, values[-len(names) :], strict=True))
+
+
+def test_without_verdicts_the_page_says_what_to_do(page: AgreementPage) -> None:
+    shown = loaded(page)
+    assert "Nobody has judged a pair yet" in shown["figures"]
+    assert 'href="/"' in shown["figures"]
+    assert (shown["dispute"], shown["exports"], shown["settling"]["visible"]) == ("", "", False)
+
+
+def test_one_person_alone_is_not_measurable_and_no_number(page: AgreementPage, workspace: Workspace) -> None:
+    judge(workspace, names=("ada",))
+    shown = loaded(page)
+    assert "not measurable: nobody else judged the same items" in shown["figures"]
+    assert "nan" not in shown["figures"].lower()
+    assert "No pair has been judged by two people yet" in shown["dispute"]
+
+
+def test_the_address_chooses_a_cycle(page: AgreementPage, workspace: Workspace) -> None:
+    judge(workspace)
+    shown = loaded(page, cycle="c1")
+    assert shown["cycle"]["value"] == "c1"
+    assert "format=csv&amp;cycle_id=c1" in shown["exports"]
+    assert loaded(page, cycle="<b>")["cycle"]["value"] == ALL
+
+
+def test_disagreements_are_gone_through_one_by_one(page: AgreementPage, workspace: Workspace) -> None:
+    judge(workspace)
+    first = loaded(page)
+    assert "1 of 3" in first["dispute"]
+    assert "<b>ada</b>: A is better" in first["dispute"]
+    position, pair, dispute, *_ = page.step(ALL, 0, -1, asks())
+    assert position == 2
+    assert "3 of 3" in dispute
+    assert pair != first["pair"]
+    assert page.step(ALL, 2, 1, asks())[0] == 0
+
+
+def test_an_admin_settles_what_is_shown_and_takes_it_back(page: AgreementPage, workspace: Workspace) -> None:
+    judge(workspace)
+    pair = loaded(page)["pair"]
+    key = (pair.split()[0], pair.split()[1])
+    last, why, *rest = page.settle(ALL, 0, pair, "second", "worked out", asks())
+    assert (last, why) == (pair, "")
+    assert settle(workspace.store.annotations_on())[key].winner == key[1]
+    now = everything(tuple(rest))
+    assert now["pair"] != pair, "the next open one is shown"
+    assert "Settled by admin: B is better" in page.step(ALL, 0, -1, asks())[2]
+    page.undo(ALL, 0, "", last, asks())
+    assert loaded(page)["pair"] == pair
+    with pytest.raises(gr.Error, match="nothing was settled"):
+        page.undo(ALL, 0, pair, "", asks())
+    actions = [entry.action for entry in workspace.access.trail(action="annotation")]
+    assert actions == ["annotation.unsettle", "annotation.settle"]
+
+
+def test_others_see_it_all_and_change_nothing(
+    page: AgreementPage, workspace: Workspace, tmp_path: Path
+) -> None:
+    judge(workspace)
+    before = workspace.store.annotations_on()
+    for who in ("viewer", "annotator", "operator"):
+        shown = loaded(page, who)
+        assert "1 of 3" in shown["dispute"]
+        assert (shown["settling"]["visible"], shown["admins"]["visible"]) == (False, False)
+        for refused in (
+            lambda who=who: page.settle(ALL, 0, "a b", "tie", "", asks(who)),
+            lambda who=who: page.undo(ALL, 0, "a b", "", asks(who)),
+            lambda who=who: page.preview(str(tmp_path / "a.csv"), asks(who)),
+            lambda who=who: page.bring_in(str(tmp_path / "a.csv"), ALL, asks(who)),
+            lambda who=who: page.ask_withdraw(ALL, "ada", asks(who)),
+            lambda who=who: page.withdraw(ALL, "ada", asks(who)),
+        ):
+            with pytest.raises(gr.Error, match="takes admin"):
+                refused()
+    with pytest.raises(gr.Error, match="sign in"):
+        page.load(asks("nobody"))
+    assert workspace.store.annotations_on() == before
+
+
+def test_a_file_is_looked_at_before_it_is_imported(
+    page: AgreementPage, workspace: Workspace, tmp_path: Path
+) -> None:
+    judge(workspace)
+    pair = workspace.store.comparisons("c1")[5]
+    good = {"a_id": pair.first_id, "b_id": pair.second_id, "preferred": "tie", "annotator": HOSTILE[:25]}
+    path = tmp_path / "<b>.jsonl"
+    path.write_text(json.dumps(good) + "\n" + json.dumps(good | {"preferred": "<i>"}) + "\n")
+    preview, button = page.preview(str(path), asks())
+    assert "would be 1 added, 0 changed, 0 unchanged, 1 refused" in preview
+    assert (button["visible"], button["value"]) == (True, "Import 1 verdicts")
+    assert "<script>" not in preview
+    assert "<b>.jsonl" not in preview
+    assert len(workspace.store.annotations_on()) == 6
+    chosen, became, *_ = page.bring_in(str(path), ALL, asks())
+    assert chosen is None
+    assert "rows 1 added" in became
+    assert len(workspace.store.annotations_on()) == 7
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    assert page.preview(str(tmp_path / "a.csv"), asks())[1]["visible"] is False
+    assert page.preview(None, asks())[0] == ""
+    with pytest.raises(gr.Error, match="choose a file"):
+        page.bring_in(None, ALL, asks())
+
+
+def test_a_persons_verdicts_are_taken_back_after_a_question(
+    page: AgreementPage, workspace: Workspace
+) -> None:
+    judge(workspace)
+    shown, question = page.ask_withdraw("c1", "ada", asks())
+    assert shown["visible"] is True
+    assert "Take back 3 annotations by ada in c1?" in question
+    page.withdraw("c1", "ada", asks())
+    assert {a.annotator for a in workspace.store.annotations_on()} == {"ben"}
+    with pytest.raises(gr.Error, match="no annotation by"):
+        page.withdraw("c1", "ada", asks())
+
+
+def test_texts_and_names_of_models_and_people_are_escaped(page: AgreementPage, workspace: Workspace) -> None:
+    judge(workspace, names=(HOSTILE, "ben"))
+    rows = workspace.store.interactions("c1")
+    workspace.store.save_interactions(
+        [row.model_copy(update={"completion": HOSTILE + row.id}) for row in rows]
+    )
+    shown = loaded(page)
+    markup = shown["figures"] + shown["dispute"] + page.ask_withdraw(ALL, HOSTILE, asks())[1]
+    assert markup.count("&lt;script&gt;") > 4
+    for raw in ("<script>", "<img", "\u202e", "\x1b"):
+        assert raw not in markup
+
+
+# With a browser
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """The address of an app of its own without sign-in, with people who differ on three pairs."""
+    settings = Settings(_env_file=None, root=tmp_path)
+    with Workspace.open(settings) as workspace:
+        judge(workspace)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serve = (
+        "import uvicorn\nfrom camelx.config import settings\nfrom camelx.server import create_app\n"
+        "from camelx.workspace import Workspace\n"
+        f"uvicorn.run(create_app(Workspace.open(settings())), port={port}, log_level='error')\n"
+    )
+    env = os.environ | {"CAMELX_ROOT": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen([sys.executable, "-c", serve], env=env, cwd=tmp_path)
+    try:
+        _wait_for(port, server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+        config.settings.cache_clear()
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert server.poll() is None, "the app ended"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the app did not start")
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
+def test_an_admin_settles_by_keyboard_undoes_and_downloads(address: str, tmp_path: Path) -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"{address}/agreement?cycle=c1")
+        dispute = page.locator("#cx-dispute")
+        expect(dispute).to_contain_text("1 of 3", timeout=60_000)
+        goal = dispute.locator(".cx-goal").inner_text() + dispute.locator(".cx-two").inner_text()
+        page.keyboard.press("b")
+        expect(dispute.locator(".cx-two")).not_to_have_text(goal, timeout=20_000)
+        page.keyboard.press("p")
+        expect(dispute).to_contain_text("Settled by local: B is better", timeout=20_000)
+        page.keyboard.press("u")
+        expect(dispute).not_to_contain_text("Settled", timeout=20_000)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="JSONL").click()
+        lines = Path(download.value.path()).read_text("utf-8").splitlines()
+        assert len(lines) == 6
+        uploaded = tmp_path / "more.jsonl"
+        uploaded.write_text(json.dumps(json.loads(lines[0]) | {"annotator": "chloe"}) + "\n")
+        page.get_by_text("Import annotations").click()
+        page.locator("#cx-import input[type=file]").set_input_files(str(uploaded))
+        page.get_by_role("button", name="Import 1 verdicts").click(timeout=20_000)
+        expect(page.locator("#cx-agreement")).to_contain_text("chloe", timeout=20_000)
+        browser.close()
