@@ -5,10 +5,10 @@
         for annotation in camelx.items(annotations.every(cycle_id=cycle.cycle_id)): ...
 
 A module of this room makes the calls of one resource (`cycles`, `annotations`, `agents`, `models`, `people`,
-`records`); a client sends them. `AsyncClient` does the same on an event loop, and watches cycles.
+`records`, `sessions`); a client sends them. `AsyncClient` does the same on an event loop, and watches cycles.
 """
 
-from camelx.client import agents, annotations, cycles, models, people, sessions
+from camelx.client import agents, annotations, cycles, models, people, records, sessions
 from camelx.client.calls import Call, Page, View
 from camelx.client.errors import ApiError, UnreachableError
 from camelx.client.http import AsyncClient, Client
@@ -28,5 +28,6 @@ __all__ = [
     "cycles",
     "models",
     "people",
+    "records",
     "sessions",
 ]

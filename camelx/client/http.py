@@ -201,6 +201,8 @@ def _request(call: Call[Any]) -> dict[str, Any]:
         "method": call.method, "url": call.path, "params": dict(call.query), "headers": headers,
     }  # fmt: skip
     if call.file is not None:
+        # The same bytes each time: the server compares requests of one key.
+        headers["Content-Type"] = f"multipart/form-data; boundary={call.key}"
         return request | {"files": {"file": call.file}}
     return request if call.body is None else request | {"json": call.body}
 

@@ -11,7 +11,7 @@ from live_server import live_server
 
 from camelx import config
 from camelx.access import LOCAL
-from camelx.client import ApiError, AsyncClient, Client, agents, annotations, cycles, models, people
+from camelx.client import ApiError, AsyncClient, Client, agents, annotations, cycles, models, people, records
 from camelx.config import Settings
 from camelx.schemas import AccessRole, CycleStatus, LogLine, utc_now
 from camelx.server import create_app
@@ -105,6 +105,26 @@ def test_agents_are_saved_under_the_version_that_was_read(camelx):
     assert "# by a program" not in camelx.send(agents.version(numbers[-1])).text
     restored = camelx.send(agents.restore(numbers[-1], based_on=saved.etag))
     assert restored.text == before.text
+
+
+def test_the_log_goals_and_pairs_are_read_page_by_page(camelx, tmp_path):
+    lines = list(camelx.items(records.interactions(limit=3, cycle_id="c1")))
+    assert len(lines) == len({line.id for line in lines}) == 7
+    assert camelx.send(records.interaction("e1")).completion == "2 and 2 make 4"
+    (goal,) = camelx.items(records.goals())
+    assert camelx.send(records.goal(goal.id)) == goal
+    assert camelx.send(records.thread(goal.id, "c1")).model_extra
+    assert list(camelx.items(records.pairs("c1"))) == []
+    assert camelx.send(records.agreement()).model_extra
+
+
+def test_goals_are_imported_once_however_often_the_file_is_sent(camelx, tmp_path):
+    file = tmp_path / "more.jsonl"
+    file.write_text('{"question": "How much is 3 and 3?"}\n{"question": "How much is 4 and 4?"}\n')
+    call = records.import_goals(file, dry_run=False, fields={"text": "question"})
+    first = camelx.send(call)
+    assert camelx.send(call) == first  # answered as it was answered then: not "2 are there already"
+    assert len(list(camelx.items(records.goals(limit=1)))) == 3
 
 
 def test_without_versions_there_is_nothing_to_promote(camelx):
