@@ -102,13 +102,13 @@ def same_texts(
     comparisons: Sequence[Comparison], results: Mapping[str, Interaction]
 ) -> list[list[Comparison]]:
     """Return the comparisons that can teach something, those of the same texts together, in their order."""
-    groups: dict[tuple[str, frozenset[str]], list[Comparison]] = defaultdict(list)
+    groups: dict[tuple[str, str, frozenset[str]], list[Comparison]] = defaultdict(list)
     for c in comparisons:
         first, second = results[c.first_id], results[c.second_id]
         texts = frozenset((first.completion.strip(), second.completion.strip()))
         is_same_prompt = first.prompt_key == second.prompt_key
         if len(texts) == 2 and is_same_prompt and first.is_finished and second.is_finished:
-            groups[first.prompt_key, texts].append(c)
+            groups[c.goal_id, first.prompt_key, texts].append(c)
     return list(groups.values())
 
 
