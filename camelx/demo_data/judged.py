@@ -16,11 +16,15 @@ from camelx.schemas import (
     Comparison,
     Cycle,
     CycleStatus,
+    CycleStatusChanged,
     Goal,
     Interaction,
+    ProgressMade,
     Role,
     Stage,
     StageReport,
+    StageStatusChanged,
+    Vote,
     derived_seed,
     stable_id,
 )
@@ -57,6 +61,7 @@ def add_judged_cycle(store: Store, number: int, *, seed: int, start: datetime, n
     config, clock = demo_config(seed), Clock(start)
     cycle = demo_cycle(number, config, list(by_goal), start)
     store.add_cycle(cycle)
+    store.add_events(cycle.id, [(start, CycleStatusChanged(status=CycleStatus.RUNNING))])
     asyncio.run(_play(store, cycle, config, by_goal, clock))
     for stage in (stages.mutual_rank, stages.export_preference_pairs, stages.validate):
         begun, report = clock(), stage(cycle.id)
@@ -68,6 +73,7 @@ def add_judged_cycle(store: Store, number: int, *, seed: int, start: datetime, n
         pairs[:n_annotated], results, known, start=end + _PAUSE, seed=derived_seed(seed, cycle.trace_id)
     )
     store.save_annotations(said)
+    store.add_events(cycle.id, [(end, CycleStatusChanged(status=CycleStatus.COMPLETED))])
     return store.update_cycle(
         cycle.id, status=CycleStatus.COMPLETED, finished_at=end, seconds=(end - start).total_seconds()
     )
@@ -79,25 +85,31 @@ async def _play(
     """Let the rule agents work on the goals and review each other, through the rooms that ask models."""
     known = {problem.text: problem for problem in by_goal.values()}
     team = [RuleAgent(skill, known) for skill in AGENTS]
-    begun = clock()
+    begun, stamped = clock(), list[Interaction]()
     rows = await generation.generate_interactions(
         list(by_goal),
         proposers=[agent for agent in team if agent.role is Role.PROPOSER],
         executors=[agent for agent in team if agent.role is Role.EXECUTOR],
         assignment=assignment_of(cycle, config, Stage.GENERATE),
         done={},
-        save=lambda row: store.save_interactions([clock.stamped(row)]),
+        save=lambda row: stamped.append(clock.stamped(row)),
     )
+    store.save_interactions(stamped)
     ended = clock()
-    store.save_stage_report(generation_report(cycle, len(by_goal), rows, begun, ended))
+    report = generation_report(cycle, len(by_goal), rows, begun, ended)
+    store.save_stage_report(report)
+    store.add_events(cycle.id, _events_of(report, begun, ended))
+    turns: list[tuple[list[Vote], Interaction]] = []
     sitting = ranking.Sitting(
         goals={goal.id: goal for goal in by_goal},
         results={row.id: row for row in rows if row.error is None},
         judges={agent.name: agent for agent in team if agent.role is Role.PEER_REVIEWER},
         assignment=assignment_of(cycle, config, Stage.RANK),
-        save=lambda votes, turn: store.save_turn(*clock.stamped_turn(votes, turn)),
+        save=lambda votes, turn: turns.append(clock.stamped_turn(votes, turn)),
     )
     await ranking.hold_reviews(sitting, config.ranking)
+    store.save_interactions(turn for _, turn in turns)
+    store.save_votes(vote for votes, _ in turns for vote in votes)
 
 
 def generation_report(
@@ -119,6 +131,26 @@ def generation_report(
         },
         details={"origin": "demo-data"},
     )
+
+
+def _events_of(
+    report: StageReport, begun: datetime, ended: datetime
+) -> list[tuple[datetime, StageStatusChanged | ProgressMade]]:
+    """Return what a watcher of the stage would have seen; the other stages tell it themselves."""
+    n = report.counts["proposals"] + report.counts["executions"]
+    return [
+        (begun, StageStatusChanged(stage=report.stage, status=CycleStatus.RUNNING)),
+        (ended, ProgressMade(stage=report.stage, done=n, total=n, unit="interactions")),
+        (
+            ended,
+            StageStatusChanged(
+                stage=report.stage,
+                status=report.status,
+                seconds=report.seconds,
+                counts=report.counts,
+            ),
+        ),
+    ]
 
 
 def _pairs_to_judge(store: Store, cycle_id: str) -> tuple[list[Comparison], dict[str, Interaction]]:
