@@ -116,9 +116,30 @@ CSS = """
   .cx-blocks thead { display: none; }
   .cx-blocks, .cx-blocks tbody, .cx-blocks tr { display: block; }
   .cx-blocks tr { border-bottom: 1px solid var(--border-color-primary); padding: .4rem 0; }
-  .cx-blocks td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem .5rem; }
+  .cx-blocks td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem .5rem;
+    text-align: right; }
   .cx-blocks td::before { content: attr(data-label); opacity: .75; }
 }
+.cx-filters { gap: .5rem !important; }
+.cx-log-lines { font-size: .9rem; }
+.cx-log-lines :is(th, td:not(:nth-child(3), :nth-child(6))) { white-space: nowrap; }
+@media (max-width: 40rem) {
+  .cx-log-lines td:is(:nth-child(5), :nth-child(7), :nth-child(8)) { display: none; }
+  .cx-log-lines td:nth-child(6)::before { content: none; }
+  .cx-log-lines td:nth-child(6) > span { text-align: left; }
+}
+.cx-pager { display: flex; justify-content: space-between; gap: 1rem; padding: .75rem .25rem; }
+.cx-call, .cx-thread { border: 1px solid var(--border-color-primary); border-radius: .4rem;
+  padding: .25rem 1rem .75rem; margin: .5rem 0; }
+.cx-call h2 .cx-badge { font-size: .55em; vertical-align: middle; font-weight: 400; }
+.cx-call h4, .cx-thread h4 { margin: .75rem 0 .25rem; }
+.cx-tree, .cx-votes { padding-left: 1rem; list-style: none; margin: .25rem 0; }
+.cx-tree > li { border-left: 3px solid var(--border-color-primary); padding: .35rem .75rem; margin: .35rem 0; }
+.cx-tree > li.cx-selected { border-left-color: var(--color-accent);
+  background: var(--background-fill-secondary); }
+.cx-votes li { padding: .15rem 0; overflow-wrap: anywhere; }
+.cx-thread summary, .cx-call summary { cursor: pointer; }
+.cx-thread details[open] > summary.cx-text { display: none; }
 .cx-progress { display: flex; flex-wrap: wrap; gap: .25rem 1rem; font-size: .9rem; }
 .cx-badges { display: flex; gap: .4rem; flex-wrap: wrap; }
 .cx-item h3 { margin: .75rem 0 .25rem; font-size: 1rem; }
@@ -138,7 +159,8 @@ CSS = """
 @media (max-width: 40rem) {
   .cx-sides { grid-template-columns: minmax(0, 1fr); }
   .cx-keys { display: grid !important; grid-template-columns: repeat(6, 1fr); }
-  .cx-keys button { min-width: 0 !important; grid-column: span 2; padding: .5rem .25rem; font-size: .9rem; }
+  .cx-keys button { min-width: 0 !important; grid-column: span 2; padding: .5rem .15rem; font-size: .85rem;
+    white-space: nowrap; }
   .cx-keys :is(#key-a, #key-b) { grid-column: span 3; }
 }
 """

@@ -92,6 +92,7 @@ def test_the_app_alone_stops_on_sigterm(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_up_prints_four_addresses_runs_cycles_on_its_worker_and_stops_cleanly(tmp_path: Path) -> None:
     for name in ("configs", "flows", "tasks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -40,7 +40,7 @@ def app(small_project: Settings) -> Iterator[str]:  # noqa: F811
         stderr=subprocess.STDOUT,
     )
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
             httpx.get(f"{address}/api/v1/cycles", timeout=10).raise_for_status()
