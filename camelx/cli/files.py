@@ -193,7 +193,8 @@ def import_annotations(
             print_line(f"{row.place}: {row.outcome}: {row.what}")
     else:
         _warn_of([f"{row.place}: {row.what}" for row in done.refused])
-    _print_counts({"rows": len(done.rows), **done.counts}, as_json)
+    counts = {str(outcome): n for outcome, n in done.counts.items()}
+    _print_counts({"rows": len(done.rows)} | counts, as_json)
     if dry_run and not as_json:
         print_line("nothing was stored; leave out --dry-run to import")
 

@@ -17,6 +17,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -24,7 +25,6 @@ from pydantic import ValidationError
 from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Integer, Table, Text, func, inspect, select
 from sqlalchemy.engine import Connection, Engine
 
-from camelx import __version__
 from camelx.errors import StorageError
 from camelx.files import replacing
 from camelx.schemas import Record, utc_now
@@ -209,7 +209,7 @@ def _written(
             on_progress(table.name, n)
         manifest = Manifest(
             format=FORMAT,
-            camelx=__version__,
+            camelx=version("camelx"),
             revision=revision,
             database=connection.dialect.name,
             created_at=utc_now(),
