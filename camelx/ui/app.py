@@ -25,10 +25,12 @@ def mount_pages(app: FastAPI, workspace: Workspace, who: Who) -> FastAPI:
 
     first, *others = PAGES
     with gr.Blocks(title="camelx", analytics_enabled=False) as blocks:
+        gr.Navbar(main_page_name=first.title)
         signed_in_line(workspace)
         first.build(workspace)
     for page in others:
         with blocks.route(page.title, page.path):
+            gr.Navbar(main_page_name=first.title)
             signed_in_line(workspace)
             page.build(workspace)
 
