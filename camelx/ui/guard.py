@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from camelx.access import allow
 from camelx.errors import AccessError, CamelxError
 from camelx.schemas import AccessRole, Principal
+from camelx.tracing import adopt_trace_id
 from camelx.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,10 +20,18 @@ def guard(workspace: Workspace, request: gr.Request, role: AccessRole) -> Princi
     Raises:
         gr.Error: They may not, or are not signed in any more; the page shows why.
     """
+    adopt_trace_id(_trace_id(request))
     try:
         return allow(workspace.access.by_name(str(request.username)), role)
     except AccessError as e:
         raise shown(e) from e
+
+
+def _trace_id(request: gr.Request) -> str | None:
+    """Return the trace id that the server gave the request; Gradio runs handlers away from it."""
+    scope = getattr(getattr(request, "request", None), "scope", None) or {}
+    found: str | None = scope.get("state", {}).get("trace_id")
+    return found
 
 
 def shown(error: CamelxError) -> gr.Error:
