@@ -56,11 +56,11 @@ def wait_for(sessions: SessionRegistry, session_id: str, *phases: str, who: Prin
     return view
 
 
-def hear(sessions: SessionRegistry, session_id: str, text: str) -> SessionView:
+def hear(sessions: SessionRegistry, session_id: str, text: str, *, who: Principal = ANN) -> SessionView:
     """Return the session once somebody has begun to say something with this text in it."""
     until = time.monotonic() + PATIENCE_S
     while True:
-        view = sessions.view(ANN, session_id)
+        view = sessions.view(who, session_id)
         if any(text in said for said in view.under_way.values()):
             return view
         assert time.monotonic() < until, (view.under_way, [e.text for e in view.events])

@@ -281,10 +281,10 @@ def build(workspace: Workspace) -> None:
         gr.HTML("<p class=cx-ask>Which answer is better?</p>")
         with gr.Row():
             verdicts = {
-                "a": gr.Button("A (1)", elem_id="key-1", variant="primary", min_width=70),
-                "b": gr.Button("B (2)", elem_id="key-2", variant="primary", min_width=70),
-                "tie": gr.Button("Tie (T)", elem_id="key-t", min_width=70),
-                "both_bad": gr.Button("Both bad (X)", elem_id="key-x", min_width=70),
+                "a": gr.Button("A (1)", elem_id="key-1", variant="primary", min_width=130),
+                "b": gr.Button("B (2)", elem_id="key-2", variant="primary", min_width=130),
+                "tie": gr.Button("Tie (T)", elem_id="key-t", min_width=130),
+                "both_bad": gr.Button("Both bad (X)", elem_id="key-x", min_width=130),
             }
         with gr.Accordion("Why, and a better answer", open=False):
             rationale = gr.Textbox(label="Why", max_length=MAX_MESSAGE_CHARS, lines=1, max_lines=6)
