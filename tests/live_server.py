@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -21,14 +21,18 @@ def free_port() -> int:
 class LiveServer:
     """An ASGI app behind uvicorn; may be stopped and started again on the same port."""
 
-    def __init__(self, app: Any, port: int) -> None:
-        self.app, self.port = app, port
+    def __init__(self, app: Any, port: int, lifespan: Literal["on", "off"] = "off") -> None:
+        self.app, self.port, self.lifespan = app, port, lifespan
         self.url = f"http://127.0.0.1:{port}"
         self._server: uvicorn.Server | None = None
 
     def start(self) -> None:
         config = uvicorn.Config(
-            self.app, port=self.port, log_level="warning", timeout_graceful_shutdown=2, lifespan="off"
+            self.app,
+            port=self.port,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            lifespan=self.lifespan,  # pages need theirs: it starts Gradio's queue
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -45,8 +49,8 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(app: Any) -> Iterator[LiveServer]:
-    server = LiveServer(app, free_port())
+def live_server(app: Any, lifespan: Literal["on", "off"] = "off") -> Iterator[LiveServer]:
+    server = LiveServer(app, free_port(), lifespan)
     server.start()
     try:
         yield server

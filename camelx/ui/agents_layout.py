@@ -21,6 +21,16 @@ _ROLES = [str(role) for role in Role]
 _ROLE_CHOICES = [(role.replace("_", " "), role) for role in _ROLES]
 
 
+class WholeText(gr.Code):  # type: ignore[misc]  # Gradio is not followed
+    """An editor that shows a text as it is: Gradio's own strips it, and so would change what is saved."""
+
+    is_template = True  # the browser's part is that of gr.Code
+
+    def postprocess(self, value: str | None) -> str | None:
+        """Return the text for the browser, white space at its ends included."""
+        return value
+
+
 class Layout:
     """The components, laid out in the order of the page."""
 
@@ -35,7 +45,7 @@ class Layout:
                 self._agents()
                 self._backends()
             with gr.Tab("Text"):
-                self.text = gr.Code(
+                self.text = WholeText(
                     language="yaml", lines=20, max_lines=40, label="agents.yaml", wrap_lines=True,
                     interactive=True, elem_id="cx-agents-text",
                 )  # fmt: skip

@@ -141,7 +141,7 @@ def test_a_registry_that_cant_be_reached_leaves_a_page_that_says_so(tmp_path):
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs /usr/bin/chromium")
 def test_in_a_browser_a_version_is_promoted_and_rolled_back_and_nothing_written_runs(workspace):
     playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-    with live_server(create_app(workspace)) as server, playwright.sync_playwright() as running:
+    with live_server(create_app(workspace), lifespan="on") as server, playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         tab = browser.new_page()
         tab.set_default_timeout(60_000)
