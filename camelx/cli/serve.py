@@ -12,7 +12,7 @@ from camelx.errors import OrchestrationError
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default: CAMELX_HOST, 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="Port of the app; default: CAMELX_PORT, 7860.")]
-_STOPS_WITHIN_S = 10
+_STOPS_WITHIN_S = 5
 """How long open requests and WebSockets may take once the app is to stop."""
 
 

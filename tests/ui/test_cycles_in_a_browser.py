@@ -20,7 +20,7 @@ from small_cycles import answering, small_base, small_project  # noqa: F401
 
 from camelx.config import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -51,7 +51,7 @@ def app(small_project: Settings) -> Iterator[str]:  # noqa: F811
             time.sleep(0.2)
     yield address
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(90) == 0
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_person_starts_a_cycle_cancels_it_goes_on_and_watches_it_end(
 ) -> None:
     from playwright.sync_api import expect
 
-    page, slow = browser_page, 200_000
+    page, slow = browser_page, 500_000
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     answering.delay_s = 0.3
