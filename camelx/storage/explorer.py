@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -78,6 +78,13 @@ class Explorer(Database):
             next_cursor=cursor_of(wanted, numbers[-1], older=True) if has_older and numbers else None,
             previous_cursor=cursor_of(wanted, numbers[0], older=False) if has_newer and numbers else None,
         )
+
+    def interaction_lines(self, ids: Iterable[str]) -> list[InteractionLine]:
+        """Return the lines of the interactions that exist among `ids`, newest first."""
+        wanted = InteractionPlaceRow.interaction_id.in_(list(ids))
+        numbers = select(InteractionPlaceRow.number).where(wanted)
+        with self._exploring(InteractionFilter(), "reading interactions") as connection:
+            return _lines(connection, list(connection.execute(numbers).scalars()))
 
     def count_interactions(self, wanted: InteractionFilter) -> int | None:
         """Return how many interactions are wanted; None: more than `MAX_COUNTED`.

@@ -2,9 +2,8 @@
 
 What interactions are filtered by is one of a few thousand combinations (`interaction_kinds`): the newest of
 each that fits is found by index, and of these the newest make the page. Words have an index of their own,
-`interaction_words`. FTS5 keeps it in the order of time and holds the filters as words beside the texts, so
-one query does all. PostgreSQL's GIN index knows no order: the newest candidates are looked through first,
-which finds common words; rare ones are few enough to sort.
+`interaction_words`, in which the filters stand as words beside the texts. FTS5 keeps it in the order of time,
+so one query does all. PostgreSQL's GIN index knows no order: it is asked cycle by cycle.
 """
 
 from __future__ import annotations
@@ -12,23 +11,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Integer, MetaData, Select, Table, func, select, text
-from sqlalchemy.engine import Connection
+from sqlalchemy import BigInteger, Column, ColumnElement, MetaData, Select, Table, func, select, text
+from sqlalchemy.engine import Connection, Row
 
 from camelx.schemas import InteractionFilter
 from camelx.storage.placing import Span
 from camelx.storage.rows import chunks
-from camelx.storage.searching import postgresql_match, sqlite_match
+from camelx.storage.searching import postgresql_facet, postgresql_match, sqlite_match
 from camelx.storage.tables import InteractionKindRow, InteractionPlaceRow
 
 _KIND_FIELDS = ("cycle_id", "stage", "role", "agent", "model", "status")
 _N_KINDS = 20
 """Combinations whose newest rows are read in one statement."""
-_N_LOOKED_THROUGH = 2_000
-"""Candidates that PostgreSQL looks through for words before it asks the index of words."""
+_N_CYCLES = 2
+"""Cycles that PostgreSQL's index of words is asked for at first."""
+_N_MATCHES = 2_000
+"""More matches than these are not read to be sorted, if there are fewer in fewer cycles."""
 
 _place, _kind = InteractionPlaceRow, InteractionKindRow
-_words = Table("interaction_words", MetaData(), Column("number", BigInteger), Column("kind_id", Integer))
+_words = Table("interaction_words", MetaData(), Column("number", BigInteger))
 """As it is in PostgreSQL; in SQLite it has row ids alone."""
 
 
@@ -59,10 +60,7 @@ def count(connection: Connection, wanted: InteractionFilter, span: Span, limit: 
         return int(
             connection.execute(query, _match(wanted, wanted.text, span) | {"limit": limit}).scalar_one()
         )
-    few = _found(connection, wanted, span, _N_LOOKED_THROUGH)
-    if len(few) < _N_LOOKED_THROUGH:
-        return min(limit, len(_with_words(connection, wanted.text, few)))
-    return _counted(connection, _gin_query(connection, wanted, wanted.text, span), limit)
+    return _postgresql_count(connection, wanted, wanted.text, span, limit)
 
 
 def _counted(connection: Connection, query: Select[Any], limit: int) -> int:
@@ -86,9 +84,13 @@ def _found(connection: Connection, wanted: InteractionFilter, span: Span, limit:
 
 def kinds_query(wanted: InteractionFilter) -> Select[tuple[int]] | None:
     """Return the query of the combinations that fit; None: all do."""
-    values = ((getattr(_kind, name), getattr(wanted, name)) for name in _KIND_FIELDS)
-    conditions = [column == str(value) for column, value in values if value is not None]
+    conditions = _kind_conditions(wanted)
     return select(_kind.id).where(*conditions) if conditions else None
+
+
+def _kind_conditions(wanted: InteractionFilter) -> list[ColumnElement[bool]]:
+    values = ((getattr(_kind, name), getattr(wanted, name)) for name in _KIND_FIELDS)
+    return [column == str(value) for column, value in values if value is not None]
 
 
 def _conditions(wanted: InteractionFilter, kind_id: Any) -> Iterator[ColumnElement[bool]]:
@@ -178,32 +180,58 @@ def _match(wanted: InteractionFilter, words: str, span: Span) -> dict[str, Any]:
 def _postgresql_words(
     connection: Connection, wanted: InteractionFilter, words: str, span: Span, limit: int
 ) -> list[int]:
-    candidates = _found(connection, wanted, span, max(limit, _N_LOOKED_THROUGH))
-    found = span.first(_with_words(connection, words, candidates), limit)
-    if len(found) == limit or len(candidates) < max(limit, _N_LOOKED_THROUGH):
-        return found
-    query = _gin_query(connection, wanted, words, span)
-    # "+ 0": by the order of the primary key it would look through everything.
-    return list(connection.execute(query.order_by(span.order(_words.c.number + 0)).limit(limit)).scalars())
+    """Return the first rows that hold the words, cycle by cycle in the order of their own first rows.
 
-
-def _with_words(connection: Connection, words: str, numbers: Sequence[int]) -> list[int]:
-    """Return those of the numbers whose texts hold the words, each looked at by itself."""
-    found: list[int] = []
-    for some in chunks(numbers):
-        query = select(_words.c.number).where(_words.c.number.in_(some))
-        # An index can't be asked for what coalesce() returns.
-        query = query.where(func.coalesce(postgresql_match(words), False))
-        found += connection.execute(query).scalars()
+    Where few rows match, the next search takes in four times as many cycles, and where many do, a quarter:
+    the index leaps over cycles that lack a word, but the rows it finds have to be read.
+    """
+    match, found = postgresql_match(words, wanted), list[int]()
+    cycles, n = _cycles(connection, wanted, span), _N_CYCLES
+    while cycles:
+        some, is_one = cycles[:n], n == 1 or len(cycles) == 1
+        if len(found) == limit:
+            span = span.up_to(found[-1])
+            if not span.holds(some[0].head):
+                break
+        query = _gin_query(match, [row.cycle_id for row in some], span)
+        most = max(limit, _N_MATCHES)
+        sorted_by_it = query.order_by(span.order(_words.c.number + 0)).limit(limit)
+        numbers = connection.execute(sorted_by_it if is_one else query.limit(most + 1)).scalars().all()
+        if len(numbers) > most and not is_one:
+            n = max(1, n // 4)
+            continue
+        found = span.first([*found, *numbers], limit)
+        cycles, n = cycles[n:], n if len(numbers) > most // 4 else 4 * n
     return found
 
 
-def _gin_query(connection: Connection, wanted: InteractionFilter, words: str, span: Span) -> Select[Any]:
-    """Return the query that asks the index of words, which the planner is kept from passing by."""
+def _postgresql_count(
+    connection: Connection, wanted: InteractionFilter, words: str, span: Span, limit: int
+) -> int:
+    match, counted = postgresql_match(words, wanted), 0
+    cycles, n = _cycles(connection, wanted, span), _N_CYCLES
+    while cycles and counted < limit:
+        some, cycles = cycles[:n], cycles[n:]
+        query = _gin_query(match, [row.cycle_id for row in some], span)
+        counted += _counted(connection, query, limit - counted)
+        n *= 4
+    return counted
+
+
+def _cycles(connection: Connection, wanted: InteractionFilter, span: Span) -> Sequence[Row[Any]]:
+    """Return the cycles with rows of such a kind inside of the span, by the first of these rows."""
+    # Whatever else is asked for in this transaction is asked of the index.
     connection.execute(text("SET LOCAL enable_seqscan = off"))
-    query = select(_words.c.number).where(postgresql_match(words), *span.on(_words.c.number + 0))
-    kinds = kinds_query(wanted)
-    if wanted.goal_id is not None:
-        of_goal = select(_place.number).where(_place.goal_id == wanted.goal_id)
-        query = query.where(_words.c.number.in_(of_goal))
-    return query if kinds is None else query.where((_words.c.kind_id + 0).in_(kinds))
+    edge = func.max if span.newest_first else func.min
+    first = select(edge(_place.number)).where(_place.kind_id == _kind.id, *span.on(_place.number))
+    heads = select(_kind.cycle_id, first.scalar_subquery().label("head")).where(*_kind_conditions(wanted))
+    rows = heads.subquery()
+    head = edge(rows.c.head)
+    query = select(rows.c.cycle_id, head.label("head")).where(rows.c.head.is_not(None))
+    return connection.execute(query.group_by(rows.c.cycle_id).order_by(span.order(head))).all()
+
+
+def _gin_query(match: ColumnElement[bool], cycle_ids: Sequence[str], span: Span) -> Select[Any]:
+    """Return the query that asks the index of words; "+ 0" hides the primary key from the planner."""
+    in_cycles = postgresql_facet("cycle_id", cycle_ids)
+    return select(_words.c.number).where(match, in_cycles, *span.on(_words.c.number + 0))

@@ -5,11 +5,14 @@ Whatever is typed is words to look for, never the syntax of a search engine.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import string
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal_column
+from sqlalchemy import ColumnElement, and_, cast, func, literal_column
+from sqlalchemy.dialects.postgresql import TSQUERY
 
 from camelx.errors import ConfigError
 from camelx.schemas import InteractionFilter
@@ -19,6 +22,7 @@ _TERM = re.compile(r'"([^"]*)"?|([^"\s]+)')
 _MAX_TERMS = 16
 _SPACES = str.maketrans(string.punctuation, " " * len(string.punctuation))
 """As the migration does it to texts."""
+_WORDS: Any = literal_column("words")
 _FACETS = {
     "cycle_id": "c",
     "stage": "t",
@@ -60,12 +64,24 @@ def sqlite_match(text: str, wanted: InteractionFilter) -> str:
     return f"body : ({words})" + (f" AND facets : ({facets})" if facets else "")
 
 
-def postgresql_match(text: str) -> ColumnElement[bool]:
-    """Return the condition on `interaction_words.words`.
+def postgresql_match(text: str, wanted: InteractionFilter) -> ColumnElement[bool]:
+    """Return the condition of the words and of the filters on `interaction_words.words`.
 
     Raises:
         ConfigError: There is no word in the text.
     """
-    words: Any = literal_column("words")
     simple: Any = literal_column("'simple'::regconfig")
-    return and_(*(words.op("@@")(func.phraseto_tsquery(simple, term)) for term in terms_of(text)))
+    words = (_WORDS.op("@@")(func.phraseto_tsquery(simple, term)) for term in terms_of(text))
+    values = ((name, getattr(wanted, name)) for name in _FACETS)
+    facets = (postgresql_facet(name, [value]) for name, value in values if value is not None)
+    return and_(*words, *facets)
+
+
+def postgresql_facet(name: str, values: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that what a row is filtered by is one of the values."""
+    marked = (
+        f"'={_FACETS[name]}{hashlib.md5(storable(value).encode(), usedforsecurity=False).hexdigest()}'"
+        for value in values
+    )
+    condition: ColumnElement[bool] = _WORDS.op("@@")(cast(" | ".join(marked), TSQUERY))
+    return condition

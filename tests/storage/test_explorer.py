@@ -120,9 +120,9 @@ FILTERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("window", [2_000, 5])
-def test_every_filter_finds_what_it_says_newest_first(explored, monkeypatch, window):
-    monkeypatch.setattr(finding, "_N_LOOKED_THROUGH", window)
+@pytest.mark.parametrize("at_once", [2_000, 5])
+def test_every_filter_finds_what_it_says_newest_first(explored, monkeypatch, at_once):
+    monkeypatch.setattr(finding, "_N_MATCHES", at_once)
     monkeypatch.setattr(finding, "_N_KINDS", 2)
     for fields, fits in FILTERS:
         wanted = InteractionFilter(**fields)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from camelx.ui.pages import agents, agreement, annotate, chat, cycles, models
+from camelx.ui.pages import agents, agreement, annotate, chat, cycles, interactions, models
 from camelx.ui.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
     Page("Annotate", "/", annotate.build),
     Page("Agreement", "/agreement", agreement.build),
     Page("Cycles", "/cycles", cycles.build),
+    Page("Interactions", "/interactions", interactions.build),
     Page("Agents", "/agents", agents.build),
     Page("Models", "/models", models.build),
     Page("Chat", "/chat", chat.build),

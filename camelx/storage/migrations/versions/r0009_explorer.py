@@ -37,7 +37,7 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         _run("DROP TRIGGER interactions_explored ON interactions")
         _run("DROP FUNCTION camelx_place_interaction()")
-        _run("DROP FUNCTION camelx_words(json, text, text)")
+        _run("DROP FUNCTION camelx_words(interactions)")
     else:
         for event in ("insert", "update", "delete", "words"):
             _run(f"DROP TRIGGER interactions_explored_{event}")
@@ -213,11 +213,8 @@ def _postgresql() -> list[str]:
     return [
         _WORDS_FUNCTION,
         *_take_in(status, moment),
-        # Texts lie outside of the row, so that the rows of a common word are soon read.
-        "CREATE TABLE interaction_words (number bigint NOT NULL, kind_id integer NOT NULL, "
-        "words tsvector NOT NULL) WITH (toast_tuple_target = 128)",
-        "INSERT INTO interaction_words SELECT p.number, p.kind_id, "
-        "camelx_words(x.messages, x.completion, x.error) "
+        "CREATE TABLE interaction_words (number bigint NOT NULL, words tsvector NOT NULL)",
+        "INSERT INTO interaction_words SELECT p.number, camelx_words(x) "
         "FROM interaction_places p JOIN interactions x ON x.id = p.interaction_id ORDER BY p.number",
         "ALTER TABLE interaction_words ADD CONSTRAINT interaction_words_pkey PRIMARY KEY (number)",
         "CREATE INDEX ix_interaction_words_words ON interaction_words USING gin (words)",
@@ -234,13 +231,17 @@ def _postgresql() -> list[str]:
 
 
 _WORDS_FUNCTION = f"""
-CREATE FUNCTION camelx_words(messages json, completion text, error text) RETURNS tsvector
-LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION camelx_words(x interactions) RETURNS tsvector LANGUAGE sql IMMUTABLE AS $$
   SELECT to_tsvector('simple', translate(left(concat_ws(' ',
-    (SELECT string_agg(turn->>'content', ' ') FROM json_array_elements(messages) AS turn),
-    completion, error), {_N_SEARCHED}), '{_PUNCTUATION}', repeat(' ', 32)))
+      (SELECT string_agg(turn->>'content', ' ') FROM json_array_elements(x.messages) AS turn),
+      x.completion, x.error), {_N_SEARCHED}), '{_PUNCTUATION}', repeat(' ', 32)))
+    || array_to_tsvector(ARRAY[
+      '=c' || md5(x.cycle_id), '=t' || md5(x.stage), '=r' || md5(x.role), '=a' || md5(x.agent),
+      '=m' || md5(x.model), '=g' || md5(x.goal_id),
+      '=s' || md5({_status("x", _BLANKS.format(char="chr"))})])
 $$
 """
+"""What a row is filtered by stands beside its words, marked as no text can be: "=" is punctuation."""
 
 _PLACE_FUNCTION = """
 CREATE FUNCTION camelx_place_interaction() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -276,8 +277,7 @@ BEGIN
     tries := least(tries + 1, 20);
     place := moment + 1 + floor(random() * 4 ^ tries)::bigint;
   END LOOP;
-  INSERT INTO interaction_words (number, kind_id, words)
-    VALUES (place, kind, camelx_words(NEW.messages, NEW.completion, NEW.error));
+  INSERT INTO interaction_words (number, words) VALUES (place, camelx_words(NEW));
   RETURN NULL;
 END
 $$
