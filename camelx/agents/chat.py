@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,7 +73,7 @@ class LeanChatAgent(ChatAgent):  # type: ignore[misc]  # camel has no types
 
     async def _response(self, messages: list[Any], tools: Any, listener: Listener | None) -> Any:
         """Return what the backend answers, whole; a server that can't stream is asked once more without."""
-        from openai import AsyncStream, BadRequestError, UnprocessableEntityError
+        from openai import BadRequestError, UnprocessableEntityError
 
         backend = self.model_backend.current_model
         try:
@@ -83,7 +83,7 @@ class LeanChatAgent(ChatAgent):  # type: ignore[misc]  # camel has no types
                 raise
             streams.set(False)
             response = await backend.arun(messages, None, tools)
-        if isinstance(response, AsyncStream):
+        if isinstance(response, AsyncIterator):  # OpenAI's stream, in CAMEL's wrapping
             return await assembled(response, listener, str(backend.model_type))
         return response
 

@@ -8,7 +8,8 @@ because CAMEL has no argument that would carry it to the backend.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,7 +111,7 @@ async def assembled(chunks: Any, listener: Listener | None, model: str) -> ChatC
     text: list[str] = []
     calls: dict[int, dict[str, str]] = {}
     reason, usage, id_ = "stop", {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, "streamed"
-    async with chunks:
+    async with _closing(chunks):
         async for chunk in chunks:
             id_ = chunk.id or id_
             if chunk.usage is not None:
@@ -137,6 +138,16 @@ async def assembled(chunks: Any, listener: Listener | None, model: str) -> ChatC
             "usage": usage,
         }
     )
+
+
+@asynccontextmanager
+async def _closing(chunks: Any) -> AsyncIterator[None]:
+    """Hang up at the end, also where nobody wants the rest; CAMEL's wrapping would keep the line open."""
+    stream = getattr(chunks, "_stream", chunks)
+    try:
+        yield
+    finally:
+        await stream.close()
 
 
 def _add_call(calls: dict[int, dict[str, str]], part: Any) -> None:

@@ -42,6 +42,11 @@ class _Chat(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.calls.append(asked)
         match self.server.faults.pop(0) if self.server.faults else None:
+            case {"deltas": deltas, **more}:
+                self._stream(deltas, more.get("reason", "stop"), more.get("hold_s", 0.0))
+            case None if asked.get("stream"):
+                said = f"echo: {asked['messages'][-1]['content']}"
+                self._stream([{"content": piece} for piece in said.split(" ")], "stop", 0.0)
             case None:
                 self._send(200, _answer(f"echo: {asked['messages'][-1]['content']}"))
             case {"text": text}:
@@ -56,6 +61,26 @@ class _Chat(BaseHTTPRequestHandler):
             case "reset":
                 self.close_connection = True
                 self.connection.close()
+
+    def _stream(self, deltas: list[dict[str, Any]], reason: str, hold_s: float) -> None:
+        """Server-sent events: one for each delta, one with the reason, one with the usage."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.close_connection = True
+        choices = [[{"index": 0, "delta": d, "finish_reason": None}] for d in deltas]
+        choices += [[{"index": 0, "delta": {}, "finish_reason": reason}], []]
+        for n, some in enumerate(choices):
+            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5} if not some else None
+            chunk = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m"}
+            said = json.dumps({**chunk, "choices": some, "usage": usage})
+            try:
+                self.wfile.write(f"data: {said}\n\n".encode())
+                self.wfile.flush()
+            except OSError:
+                return  # the client hung up, which is part of the tests
+            time.sleep(hold_s if n == 0 else 0)
+        self.wfile.write(b"data: [DONE]\n\n")
 
     def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
         content = body.encode()
