@@ -21,16 +21,6 @@ _ROLES = [str(role) for role in Role]
 _ROLE_CHOICES = [(role.replace("_", " "), role) for role in _ROLES]
 
 
-class WholeText(gr.Code):  # type: ignore[misc]  # Gradio is not followed
-    """An editor that shows a text as it is: Gradio's own strips it, and so would change what is saved."""
-
-    is_template = True  # the browser's part is that of gr.Code
-
-    def postprocess(self, value: str | None) -> str | None:
-        """Return the text for the browser, white space at its ends included."""
-        return value
-
-
 class Layout:
     """The components, laid out in the order of the page."""
 
@@ -45,10 +35,13 @@ class Layout:
                 self._agents()
                 self._backends()
             with gr.Tab("Text"):
-                self.text = WholeText(
+                self.text = gr.Code(
                     language="yaml", lines=20, max_lines=40, label="agents.yaml", wrap_lines=True,
                     interactive=True, elem_id="cx-agents-text",
                 )  # fmt: skip
+        # Gradio's own strips the text, and so would change the end of the file that is saved. (A subclass would
+        # make Gradio write a .pyi file beside this module.)
+        self.text.postprocess = _as_it_is
         self.checked = gr.HTML(elem_id="cx-checked")
         self.conflict = gr.HTML(elem_id="cx-conflict")
         with gr.Row(visible=False, elem_classes="cx-buttons") as self.conflict_buttons:
@@ -136,6 +129,10 @@ class Layout:
                     "Upload a file into the editor", file_types=[".yaml", ".yml"], size="sm"
                 )
             gr.HTML('<p><a href="/api/v1/agents/text" download>Download agents.yaml</a></p>')
+
+
+def _as_it_is(text: str | None) -> str | None:
+    return text
 
 
 def agent_values(form: FormText | None, chosen: Any) -> tuple[Any, ...]:
