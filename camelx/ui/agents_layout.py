@@ -39,8 +39,8 @@ class Layout:
                     language="yaml", lines=20, max_lines=40, label="agents.yaml", wrap_lines=True,
                     interactive=True, elem_id="cx-agents-text",
                 )  # fmt: skip
-        # Gradio's own strips the text, and so would change the end of the file that is saved. (A subclass would
-        # make Gradio write a .pyi file beside this module.)
+        # Gradio's own strips the text, which would change the end of the file that is saved. A subclass is no
+        # way: Gradio writes a .pyi file beside the module of one.
         self.text.postprocess = _as_it_is
         self.checked = gr.HTML(elem_id="cx-checked")
         self.conflict = gr.HTML(elem_id="cx-conflict")
