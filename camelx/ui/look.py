@@ -122,6 +122,7 @@ CSS = """
 }
 .cx-filters { gap: .5rem !important; }
 .cx-log-lines { font-size: .9rem; }
+.cx-log-lines td:nth-child(3) { min-width: 7rem; }
 .cx-log-lines :is(th, td:not(:nth-child(3), :nth-child(6))) { white-space: nowrap; }
 @media (max-width: 40rem) {
   .cx-log-lines td:is(:nth-child(5), :nth-child(7), :nth-child(8)) { display: none; }
