@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ from camelx.schemas import (
 from camelx.storage import Store
 
 STAGES = tuple(Stage)
+
+_EVENTS_KEPT = timedelta(days=90)
 
 log = logging.getLogger(__name__)
 
@@ -318,6 +321,7 @@ def close_cycle(
         if is_closed:
             _charge(store, cycle_id, seconds)
             record_now(store, cycle_id, CycleStatusChanged(status=status, error=error))
+            store.prune_events(before=now - _EVENTS_KEPT)
     let_go(cycle_id)
     return is_closed
 

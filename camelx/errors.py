@@ -12,7 +12,8 @@
     ├── OrchestrationError     a cycle can't be started, resumed or stopped
     ├── AccessError            nobody is signed in, or their role does not allow it (.is_unknown)
     ├── NotFoundError          there is nothing of that id
-    └── ConflictError          somebody else changed it, holds it, or it is in another state
+    ├── ConflictError          somebody else changed it, holds it, or it is in another state
+    └── ApiError, UnreachableError    the server refused, or can't be reached: camelx.client raises them
 
 A message says what, got, expected, where and what to do. Each class carries the exit code that the
 command line ends with (``exit_code``); `docs/cli.md` lists them.

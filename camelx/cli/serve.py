@@ -46,7 +46,7 @@ def serve(
             proxy_headers=bool(known.trusted_proxies),
             forwarded_allow_ips=known.trusted_proxies or None,
             timeout_graceful_shutdown=_STOPS_WITHIN_S,
-            ws_ping_interval=20,
+            ws_ping_interval=15,
         )
         try:
             uvicorn.Server(config).run(sockets=[listening])
