@@ -30,7 +30,7 @@ _SAID = {
     "429": "Too many requests; Retry-After says when to come again.",
     "503": "The database or the registry can't be reached.",
 }
-_ALWAYS = ("401", "403", "422", "429", "503")
+_ALWAYS = ("401", "403", "404", "422", "429", "503")
 _WITH_BODY = ("400", "409", "413")
 _KEY = {
     "name": "Idempotency-Key",
@@ -83,7 +83,7 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     """Add the problems that the way to the route can end in, and what it takes to get there."""
     answers = operation["responses"]
-    wanted = [*_ALWAYS, *(("404",) if "{" in path else ()), *(() if method == "get" else _WITH_BODY)]
+    wanted = [*_ALWAYS, *(() if method == "get" else _WITH_BODY)]
     for status in wanted:
         given = answers.setdefault(status, {"description": _SAID[status]})
         if status == "422" or "content" not in given:
