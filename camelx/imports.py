@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from camelx.config import RunConfig, load_config
-from camelx.cycles import new_cycle, open_store
+from camelx.cycles import open_store
 from camelx.errors import ConfigError, DataValidationError
 from camelx.evaluation import answer_problem, holdout_hash
 from camelx.importing import ImportReport, Rounds, read_goals, read_rounds
+from camelx.opening import new_cycle
 from camelx.policies import champion_policy
 from camelx.schemas import CycleStatus, Goal, Holdout, Split, Stage, StageReport
 from camelx.storage import Store

@@ -80,8 +80,8 @@ def annotations_to_learn(store: Store, cycle: Cycle) -> list[Annotation]:
 
     That is all they said of its own results, and what they said of the results of earlier cycles of its line
     that the version it starts from has not learned: a verdict that comes after its cycle feeds the next one,
-    and what a version learned that was rolled back is learned again. Picks and edits of live sessions with the
-    same policy belong to its line.
+    and what a version learned that was rolled back is learned again. Picks and edits of live sessions with
+    the same policy belong to its line.
     """
     line = {cycle.id, *(earlier.id for earlier in line_before(store, cycle))}
     found = store.annotations_up_to(cycle.number)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prefect import task
 
-from camelx import cycles, notifying, stages
+from camelx import notifying, opening, stages
 from camelx.orchestration.publishing import closing, opened, published
 from camelx.schemas import Stage
 
-open_cycle = task(opened(cycles.open_cycle), name="open-cycle")
+open_cycle = task(opened(opening.open_cycle), name="open-cycle")
 export_preference_pairs = task(published(stages.export_preference_pairs), name=Stage.EXPORT.value)
 validate = task(published(stages.validate), name=Stage.VALIDATE.value)
 close_cycle = closing(notifying.close_and_tell)

@@ -9,10 +9,11 @@ import pytest
 
 from camelx.clock import add_model_seconds
 from camelx.config import load_config, settings
-from camelx.cycles import CycleContext, Outcome, close_cycle, open_cycle, open_store, recorded
+from camelx.cycles import CycleContext, Outcome, close_cycle, open_store, recorded
 from camelx.errors import DataValidationError
 from camelx.export import write_pairs
 from camelx.holding import hold, let_go
+from camelx.opening import open_cycle
 from camelx.schemas import Cycle, CycleStatus, Stage, StageReport
 from camelx.stages import train_dpo_adapter
 from camelx.summary import cycle_summary

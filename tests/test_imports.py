@@ -10,9 +10,10 @@ import pytest
 
 from camelx import stages
 from camelx.config import settings
-from camelx.cycles import open_cycle, open_store
+from camelx.cycles import open_store
 from camelx.errors import ConfigError, DataValidationError, OrchestrationError
 from camelx.imports import import_rounds
+from camelx.opening import open_cycle
 from camelx.schemas import CycleStatus, Stage
 
 CONFIG = Path(__file__).parents[1] / "configs" / "cycle.yaml"

@@ -200,7 +200,8 @@ def _check_options(
 ) -> None:
     """Say what can't be done before a server is started for it."""
     from camelx.config import is_missing, parse_config, settings
-    from camelx.cycles import check_options, open_store
+    from camelx.cycles import open_store
+    from camelx.opening import check_options
 
     check_options(overrides, cycle_id, resume, from_stage)
     if cycle_id is not None and not is_missing(settings().resolved_database_url):

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     annotation_overlap_n: int = Field(default=2, ge=2)
     """How many people judge a pair of that share."""
     annotation_anchors: int = Field(default=20, ge=0)
-    """Decided verdicts that each category of goals should have; pairs of a category with fewer come sooner."""
+    """Decided verdicts that each category of goals should have; pairs of one with fewer come sooner."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     project: Path = Field(default_factory=Path.cwd)
     """Folder with configs/, flows/ and prefect.yaml; cycles that the app starts run there."""

@@ -401,8 +401,8 @@ class Cycle(Record):
     id: str
     number: int
     origin: Literal["run", "import", "session"] = "run"
-    """"import": interactions and votes were made elsewhere, so no model is asked for them again; "session": no
-    cycle that runs, but what the interactions of all live sessions belong to."""
+    """"import": interactions and votes were made elsewhere, so no model is asked for them again; "session":
+    no cycle that runs, but what the interactions of all live sessions belong to."""
     status: CycleStatus = CycleStatus.RUNNING
     config: dict[str, Any]
     """The whole RunConfig as JSON: a resumed cycle reads this, not the file."""

@@ -135,7 +135,8 @@ CSS = """
 .cx-call h2 .cx-badge { font-size: .55em; vertical-align: middle; font-weight: 400; }
 .cx-call h4, .cx-thread h4 { margin: .75rem 0 .25rem; }
 .cx-tree, .cx-votes { padding-left: 1rem; list-style: none; margin: .25rem 0; }
-.cx-tree > li { border-left: 3px solid var(--border-color-primary); padding: .35rem .75rem; margin: .35rem 0; }
+.cx-tree > li { border-left: 3px solid var(--border-color-primary); padding: .35rem .75rem;
+  margin: .35rem 0; }
 .cx-tree > li.cx-selected { border-left-color: var(--color-accent);
   background: var(--background-fill-secondary); }
 .cx-votes li { padding: .15rem 0; overflow-wrap: anywhere; }

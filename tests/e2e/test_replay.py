@@ -11,11 +11,12 @@ import pytest
 from cycle_page import page_of
 
 from camelx import ranking, stages
-from camelx.cycles import open_cycle, open_store
+from camelx.cycles import open_store
 from camelx.errors import CamelxError, ConfigError, DataValidationError, OrchestrationError
 from camelx.explaining import explain_pair
 from camelx.export import read_pairs
 from camelx.imports import import_rounds
+from camelx.opening import open_cycle
 from camelx.replaying import replay_cycle
 from camelx.schemas import Goal, Interaction, Role, Split, Stage, Verdict
 from camelx.summary import cycle_summary

@@ -20,9 +20,9 @@ from .conftest import CountingServer
 ROOT = Path(__file__).parents[2]
 _RUN = """\
 import sys
-from camelx import cycles, stages
+from camelx import cycles, opening, stages
 from camelx.schemas import CycleStatus, Stage
-cycle = cycles.open_cycle(sys.argv[1], resume=sys.argv[2] == "resume")
+cycle = opening.open_cycle(sys.argv[1], resume=sys.argv[2] == "resume")
 for name, stage in stages.BY_NAME.items():
     stage(cycle)
     if name == sys.argv[3]:

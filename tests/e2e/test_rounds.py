@@ -9,8 +9,9 @@ import pytest
 from tiny_model import build_tiny_model
 
 from camelx import stages
-from camelx.cycles import open_cycle, open_store
+from camelx.cycles import open_store
 from camelx.imports import import_rounds
+from camelx.opening import open_cycle
 from camelx.policies import open_registry
 from camelx.replaying import replay_cycle
 from camelx.schemas import Stage

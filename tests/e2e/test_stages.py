@@ -13,7 +13,7 @@ import camelx
 from camelx import config, cycles, policies, stages
 from camelx.adapters import file_sha256
 from camelx.asking import ask_policy, starting_policy
-from camelx.cycles import open_cycle, open_store
+from camelx.cycles import open_store
 from camelx.errors import (
     AgentError,
     CamelxError,
@@ -23,6 +23,7 @@ from camelx.errors import (
     RegistryError,
     TrainingError,
 )
+from camelx.opening import open_cycle
 from camelx.schemas import CycleStatus, Stage, StageReport, utc_now
 from camelx.summary import cycle_summary, next_steps
 
