@@ -76,8 +76,10 @@ class CyclesPage:
         lines: str,
         request: gr.Request,
     ) -> Markup:
-        """Return what is wrong with the form, or that nothing is."""
-        guard(self._workspace, request, AccessRole.OPERATOR)
+        """Return what is wrong with the form, or that nothing is; a viewer has no form, but Gradio asks."""
+        principal = guard(self._workspace, request, AccessRole.VIEWER)
+        if not principal.role.includes(AccessRole.OPERATOR):
+            return Markup("")
         try:
             if not config:
                 folder = self._workspace.settings.configs_dir
