@@ -1,0 +1,172 @@
+"""Two answer the same messages, nobody knows who is who, and the pick feeds the next cycle's pairs."""
+
+from __future__ import annotations
+
+import pytest
+
+from camelx.config import parse_config
+from camelx.judging import pairs_of_cycle
+from camelx.policies import resolve_base
+from camelx.schemas import LIVE_CYCLE, Cycle, Goal, Split, Stage, Verdict
+from camelx.sessions import Pick, Say, SessionRequest
+from camelx.verdicts import annotations_to_learn
+
+from .playing import ANN, hear, kinds, say, wait_for
+
+AB = SessionRequest(mode="ab", versions=("executor", "second"))
+FIRST = Say(text="How much is 2 and 2?")
+
+
+@pytest.fixture
+def pair(settings, opened, store):
+    """A session that waits for a pick, and what the two said: A's and B's interaction."""
+    sessions = opened(settings)
+    i = sessions.create(ANN, AB).id
+    view = say(sessions, i, FIRST, "picking")
+    rows = {row.completion: row for row in store.interactions(LIVE_CYCLE)}
+    a, b = (rows[event.text] for event in sorted(view.events[1:3], key=lambda e: e.speaker))
+    return sessions, i, a, b
+
+
+def cycle_of(session, number=1, **policy):
+    config = dict(session.config)
+    config["policy"] = {**config["policy"], **policy}
+    return Cycle(id=f"c{number}", number=number, config=config, trace_id="t")
+
+
+def test_both_answer_the_same_messages_under_names_that_tell_nothing(pair):
+    sessions, i, a, b = pair
+    view = sessions.view(ANN, i)
+    assert kinds(view) == ["human", "turn", "turn", "ab_pair"]
+    assert a.prompt_key == b.prompt_key
+    assert {event.speaker for event in view.events[1:3]} == {"A", "B"}
+    told = str([(event.speaker, event.data) for event in view.events])
+    assert "executor'" not in told.replace("'role': 'executor'", "")
+    assert "second" not in told
+
+
+def test_the_order_is_drawn_for_each_message(settings, opened):
+    sessions = opened(settings)
+    i = sessions.create(ANN, AB).id
+    places = set()
+    for n in range(24):
+        say(sessions, i, Say(text=f"Question {n}"), "picking")
+        view = say(sessions, i, Pick(verdict="a"))
+        places.add(view.events[-2].hidden["last"]["place"])
+        if len(places) == 2:
+            return
+    pytest.fail("A was always the same")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kept"),
+    [("a", Verdict.FIRST), ("b", Verdict.SECOND), ("tie", Verdict.TIE), ("both_bad",) * 2],
+)
+def test_a_pick_is_kept_tells_who_was_who_and_both_remember_the_same(pair, store, verdict, kept):
+    sessions, i, a, b = pair
+    view = say(sessions, i, Pick(verdict=verdict, rationale="because", rating=4))
+    (said,) = store.annotations()
+    assert (said.first_id, said.second_id, said.verdict) == (a.id, b.id, kept)
+    assert (said.annotator, said.rationale, said.rating) == ("ann", "because", 4)
+    assert view.events[-1].data["verdict"] == verdict
+    assert {view.events[-1].data["a"], view.events[-1].data["b"]} == {"scripted (base)"}
+    say(sessions, i, Say(text="And in French?"), "picking")
+    rows = sorted(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)[-2:]
+    assert rows[0].prompt_key == rows[1].prompt_key, "the next answers can be compared too"
+    remembered = [m.content for m in rows[0].messages if m.role == "assistant"]
+    agreed = {"a": [a.completion], "b": [b.completion], "tie": [a.completion], "both_bad": []}
+    assert remembered == agreed[verdict]
+
+
+def test_a_better_answer_is_what_both_remember(pair, store):
+    sessions, i, _, _ = pair
+    say(sessions, i, Pick(verdict="both_bad", edited_text="Four."))
+    say(sessions, i, Say(text="And in French?"), "picking")
+    last = max(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)
+    assert [m.content for m in last.messages][2] == "Four."
+    assert store.annotations()[0].edited_text == "Four."
+
+
+def test_words_instead_of_a_pick_go_on_from_a(pair, store):
+    sessions, i, a, _ = pair
+    view = say(sessions, i, Say(text="And in French?"), "picking")
+    assert "nothing was picked" in view.events[4].text
+    rows = sorted(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)[-2:]
+    assert rows[0].prompt_key == rows[1].prompt_key
+    assert rows[0].messages[2].content == a.completion
+    assert store.annotations() == []
+
+
+def test_two_that_are_stopped_leave_nothing_to_pick_and_go_on_alike(slow, opened, store):
+    from camelx.sessions import Stop
+
+    sessions = opened(slow)
+    i = sessions.create(ANN, AB).id
+    sessions.send(ANN, i, FIRST)
+    hear(sessions, i, "Plan 1:")
+    view = say(sessions, i, Stop())
+    assert "nothing to pick" in view.events[-1].text
+    say(sessions, i, Say(text="And in French?"), "picking")
+    rows = sorted(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)[-2:]
+    assert rows[0].prompt_key == rows[1].prompt_key
+
+
+def test_a_pick_makes_a_pair_of_the_next_cycle_of_the_same_policy(pair, store):
+    sessions, i, a, b = pair
+    say(sessions, i, Pick(verdict="b"))
+    (said,) = store.annotations()
+    cycle = cycle_of(store.live_session(i))
+    store.add_cycle(cycle)
+    learned = annotations_to_learn(store, cycle)
+    assert learned == [said]
+    config = parse_config(cycle.config)
+    (made,) = pairs_of_cycle(store, cycle, config, (), (), learned).pairs
+    assert (made.chosen, made.rejected, made.source) == (b.completion, a.completion, "human")
+    assert (made.prompt, made.annotation_ids, made.cycle_id) == (a.messages, (said.id,), "c1")
+    store.use_annotations("c1", Stage.EXPORT, learned)
+    assert {made.chosen_id, made.rejected_id, said.id} <= store.provenance_ids("c1")
+    assert resolve_base(config.policy.base)
+
+
+def test_a_deleted_sessions_pick_still_counts_and_another_policys_does_not(pair, store):
+    sessions, i, _, _ = pair
+    say(sessions, i, Pick(verdict="a"))
+    session = store.live_session(i)
+    sessions.delete(ANN, i)
+    assert len(annotations_to_learn(store, cycle_of(session))) == 1
+    assert annotations_to_learn(store, cycle_of(session, name="another")) == []
+
+
+def test_nothing_is_learned_where_a_held_out_goal_was_typed(pair, store):
+    sessions, i, _, _ = pair
+    say(sessions, i, Pick(verdict="a"))
+    assert len(annotations_to_learn(store, cycle_of(store.live_session(i)))) == 1
+    store.add_goals([Goal.new(FIRST.text, split=Split.HELDOUT, answer="4")])
+    assert annotations_to_learn(store, cycle_of(store.live_session(i))) == []
+
+
+def test_an_edited_proposal_is_a_pair_of_the_proposers(settings, opened, store):
+    from camelx.sessions import Edit
+
+    sessions = opened(settings)
+    i = sessions.create(ANN, SessionRequest()).id
+    say(sessions, i, FIRST, "deciding")
+    say(sessions, i, Edit(text="Add the units of both numbers."))
+    cycle = cycle_of(store.live_session(i))
+    learned = annotations_to_learn(store, cycle)
+    (made,) = pairs_of_cycle(store, cycle, parse_config(cycle.config), (), (), learned).pairs
+    assert (made.role, made.chosen) == ("proposer", "Add the units of both numbers.")
+    assert made.rejected.startswith("Plan 1")
+
+
+def test_a_session_left_before_the_pick_is_picked_from_when_it_is_reopened(pair, settings, opened, store):
+    sessions, i, a, _ = pair
+    sessions.close()
+    again = opened(settings)
+    view = wait_for(again, i, "picking")
+    assert not view.is_running
+    say(again, i, Pick(verdict="a"))
+    say(again, i, Say(text="And in French?"), "picking")
+    rows = sorted(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)[-2:]
+    assert rows[0].prompt_key == rows[1].prompt_key
+    assert [m.content for m in rows[0].messages][1:3] == [f"Goal: {FIRST.text}", a.completion]
