@@ -25,6 +25,7 @@ def serve(
     from camelx.cli.failures import interrupt_on_sigterm
     from camelx.config import settings
     from camelx.logs import log_json
+    from camelx.orchestration.settling import settled_regularly
     from camelx.workspace import Workspace
 
     set_address(host, port)
@@ -37,7 +38,7 @@ def serve(
 
     from camelx.server import create_app
 
-    with listening, Workspace.open(known) as workspace:
+    with listening, Workspace.open(known) as workspace, settled_regularly(workspace.cycles):
         config = uvicorn.Config(
             create_app(workspace, pages=pages),
             log_config=None,
