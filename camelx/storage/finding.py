@@ -25,6 +25,7 @@ _N_KINDS = 20
 """Combinations whose newest rows are read in one statement."""
 _N_CYCLES = 2
 """Cycles that PostgreSQL's index of words is asked for at first."""
+_N_CYCLES_AT_MOST = 16
 _N_MATCHES = 2_000
 """More matches than these are not read to be sorted, if there are fewer in fewer cycles."""
 
@@ -183,10 +184,11 @@ def _postgresql_words(
     """Return the first rows that hold the words, cycle by cycle in the order of their own first rows.
 
     Where few rows match, the next search takes in four times as many cycles, and where many do, a quarter:
-    the index leaps over cycles that lack a word, but the rows it finds have to be read.
+    the index leaps over cycles that lack a word, but what it finds has to be gathered and read.
     """
     match, found = postgresql_match(words, wanted), list[int]()
     cycles, n = _cycles(connection, wanted, span), _N_CYCLES
+    widest = max(_N_CYCLES_AT_MOST, len(cycles) // 8)
     while cycles:
         some, is_one = cycles[:n], n == 1 or len(cycles) == 1
         if len(found) == limit:
@@ -201,7 +203,7 @@ def _postgresql_words(
             n = max(1, n // 4)
             continue
         found = span.first([*found, *numbers], limit)
-        cycles, n = cycles[n:], n if len(numbers) > most // 4 else 4 * n
+        cycles, n = cycles[n:], n if len(numbers) > most // 4 else min(widest, 4 * n)
     return found
 
 
@@ -210,11 +212,12 @@ def _postgresql_count(
 ) -> int:
     match, counted = postgresql_match(words, wanted), 0
     cycles, n = _cycles(connection, wanted, span), _N_CYCLES
+    widest = max(_N_CYCLES_AT_MOST, len(cycles) // 8)
     while cycles and counted < limit:
         some, cycles = cycles[:n], cycles[n:]
         query = _gin_query(match, [row.cycle_id for row in some], span)
         counted += _counted(connection, query, limit - counted)
-        n *= 4
+        n = min(widest, 4 * n)
     return counted
 
 
@@ -234,4 +237,5 @@ def _cycles(connection: Connection, wanted: InteractionFilter, span: Span) -> Se
 def _gin_query(match: ColumnElement[bool], cycle_ids: Sequence[str], span: Span) -> Select[Any]:
     """Return the query that asks the index of words; "+ 0" hides the primary key from the planner."""
     in_cycles = postgresql_facet("cycle_id", cycle_ids)
-    return select(_words.c.number).where(match, in_cycles, *span.on(_words.c.number + 0))
+    # The cycles go first: the index begins where they do.
+    return select(_words.c.number).where(in_cycles, match, *span.on(_words.c.number + 0))

@@ -74,7 +74,7 @@ def postgresql_match(text: str, wanted: InteractionFilter) -> ColumnElement[bool
     words = (_WORDS.op("@@")(func.phraseto_tsquery(simple, term)) for term in terms_of(text))
     values = ((name, getattr(wanted, name)) for name in _FACETS)
     facets = (postgresql_facet(name, [value]) for name, value in values if value is not None)
-    return and_(*words, *facets)
+    return and_(*facets, *words)
 
 
 def postgresql_facet(name: str, values: Sequence[str]) -> ColumnElement[bool]:
