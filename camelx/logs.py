@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 HIDDEN = "[hidden]"
 _NAMED = (
-    r"pass(?:word|wd|phrase)?|secret(?:[_-]?key)?|[a-z_-]*token|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"pass(?:word|wd|phrase)?|secret(?:[_-]?key)?|[a-z_-]{0,40}token|api[_-]?key|access[_-]?key|private[_-]?key"
     r"|(?:set-)?cookie|dsn|credentials?|camelx_session|signature"
 )
+# What repeats at the beginning of a pattern is bounded: whoever sends a long path must not hold up the app.
 _SECRETS = (
     (re.compile(r"(?i)\b(authorization\b[\"']?\s*[:=]\s*[\"']?)[^\"',;\r\n]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"\bcamelx_[A-Za-z0-9_-]{20,}"), HIDDEN),
-    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"), HIDDEN),
+    (re.compile(r"\beyJ[\w-]{5,500}\.[\w-]{5,4000}\.[\w-]*"), HIDDEN),
     (re.compile(r"\b(?:sk|pk|hf|ghp|gho|glpat|xox[abp])[-_][A-Za-z0-9_-]{12,}"), HIDDEN),
     (re.compile(r"\$argon2[a-z]*\$[^\s\"']+"), HIDDEN),
     (re.compile(r"(://[^/\s:@]*):[^/\s@]+@"), rf"\1:{HIDDEN}@"),

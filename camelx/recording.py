@@ -16,6 +16,7 @@ from datetime import datetime
 
 from camelx import progress
 from camelx.errors import StorageError
+from camelx.logs import without_secrets
 from camelx.schemas import EventPayload, LogLine, ProgressMade, Stage, utc_now
 from camelx.storage import Store
 
@@ -127,7 +128,7 @@ class _LogLines(logging.Handler):
         if record.name == __name__:
             return
         try:
-            message = record.getMessage()[:_LONGEST_LINE]
+            message = without_secrets(record.getMessage()[:_LONGEST_LINE])
         except (TypeError, ValueError):  # arguments that do not fit the line
             self.handleError(record)
             return

@@ -53,12 +53,14 @@ def test_lines_that_camelx_logs_meanwhile_are_events(store):
     with recording(store, "c1", Stage.RANK):
         logger.warning("a pool of %d is small", 3)
         logger.error("x" * 9_000)
+        logger.warning("asked https://ada:hunter22@models.example/v1")
         logging.getLogger("urllib3").warning("no line of ours")
     logger.warning("after")
-    first, second = payloads(store)
+    first, second, third = payloads(store)
     assert (first.level, first.message, first.stage) == ("WARNING", "a pool of 3 is small", Stage.RANK)
     assert first.logger == "camelx.ranking.somewhere"
     assert (second.level, len(second.message)) == ("ERROR", 4_000)
+    assert third.message == "asked https://ada:[hidden]@models.example/v1"
 
 
 def test_a_database_that_takes_no_event_is_complained_of_once_and_stops_nothing(store, caplog):

@@ -16,6 +16,7 @@ logger = logging.getLogger("camelx.server.requests")
 
 _QUIET = ("/healthz", "/readyz", "/metrics", "/assets/", "/static/", "/gradio_api/heartbeat")
 """Asked for so often that a line for each would bury the rest; logged at DEBUG."""
+_LONGEST_PATH = 500
 
 
 class Trace:
@@ -71,7 +72,7 @@ class _Answer:
             logging.DEBUG if quiet else logging.INFO,
             "%s %s %s in %.1f ms",
             self._scope.get("method", "WEBSOCKET"),
-            path.encode("unicode_escape").decode(),
+            path[:_LONGEST_PATH].encode("unicode_escape").decode(),
             self._status or "no answer",
             1_000 * (time.perf_counter() - self._began),
         )
