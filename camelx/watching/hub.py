@@ -73,17 +73,18 @@ class EventHub:
         if self._is_closed:
             queue.end(STOPPING)
             return
-        if cycle_id not in self._watched:
-            self._watched[cycle_id] = _Watched(self._store, cycle_id)
-        watched = self._watched[cycle_id]
+        watched = self._watched.get(cycle_id)
+        if watched is None or watched.poller.done():
+            # Whoever still reads what an ended one left has all of it; the cycle may have gone on since.
+            watched = self._watched[cycle_id] = _Watched(self._store, cycle_id)
         watched.queues.add(queue)
         await watched.is_ready.wait()
 
     def leave(self, cycle_id: str, queue: BoundedQueue[CycleEvent]) -> None:
         """Put nothing more into the queue; with the last one the cycle is polled no longer."""
         watched = self._watched.get(cycle_id)
-        if watched is not None:
-            watched.queues.discard(queue)
+        if watched is not None and queue in watched.queues:
+            watched.queues.remove(queue)
             if not watched.queues:
                 watched.poller.cancel()
                 del self._watched[cycle_id]

@@ -62,6 +62,22 @@ async def test_who_comes_late_gets_all_and_it_ends_with_the_cycle(store, hub):
     assert await numbers(hub.watch("c1", after=1_190)) == list(range(1_191, 1_201))
 
 
+async def test_who_comes_while_a_slow_reader_has_not_left_an_ended_cycle_is_told_the_end_too(store, hub):
+    add(store, 1)
+    end(store)
+    async with hub.watch("c1") as slow:
+        while not slow.reason:
+            await asyncio.sleep(0.02)
+        assert await asyncio.wait_for(numbers(hub.watch("c1")), 20) == [1, 2]
+        store.update_cycle("c1", status=CycleStatus.RUNNING)
+        going_on = asyncio.create_task(numbers(hub.watch("c1")))
+        while not hub.n_subscriptions:
+            await asyncio.sleep(0.01)
+        add(store, 3)
+        end(store)
+        assert await asyncio.wait_for(going_on, 20) == [1, 2, 3, 4]
+
+
 async def test_what_happens_while_they_watch_reaches_all_without_gap_or_double(store, hub):
     add(store, 1, 2, 3)
 
