@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 CAMELX = str(Path(sys.executable).parent / "camelx")
 N_ANNOTATORS, N_WATCHERS = 50, 200
 SECONDS = float(os.environ.get("CAMELX_BENCH_SECONDS", "90"))
-THINK_S = 3.0
+THINK_S = 5.0
 """Mean time between an item and the verdict on it; people take longer."""
 
 
@@ -60,7 +60,7 @@ def main() -> None:
                 "CAMELX_SIGN_IN": "on",
                 "OMP_NUM_THREADS": "1",
             }
-            run([CAMELX, "demo-data"], environment)
+            run([CAMELX, "cycle"], environment)  # what the annotators judge
             tokens = make_people(environment)
             with served(environment) as app, cycle(environment) as cycle_id:
                 load = asyncio.run(apply(app, cycle_id, tokens))
@@ -138,7 +138,7 @@ def cycle(environment: dict[str, str]) -> Iterator[str]:
     """Run a cycle beside the block and give its id."""
     known = {c["cycle_id"] for c in json.loads(run([CAMELX, "cycles", "--json"], environment))}
     process = subprocess.Popen(
-        [CAMELX, "cycle", "--goals", "200"],
+        [CAMELX, "cycle"],
         env=environment,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,

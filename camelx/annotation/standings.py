@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 from camelx.annotation.candidates import Candidate, CycleIndex, lone_candidate, pair_key, read_index
 from camelx.annotation.standing import QueueRules, Standing
@@ -77,11 +78,17 @@ class Standings:
             if is_young or not self._reading.acquire(blocking=False):
                 return known
         else:
-            self._reading.acquire()
+            # While one thread reads a new ranking, those who want the latest go on with the one before.
+            before = self._latest_known(ranked) if cycle_id is None else None
+            if not self._reading.acquire(blocking=before is None) and before is not None:
+                return before
         try:
             return self._read_standing(cycle, known.index if known is not None and is_same else None)
         finally:
             self._reading.release()
+
+    def _latest_known(self, ranked: Sequence[RankedCycle]) -> Standing | None:
+        return next((self._known[one.cycle_id][1] for one in ranked if one.cycle_id in self._known), None)
 
     def _read_standing(self, cycle: RankedCycle, index: CycleIndex | None) -> Standing:
         begun = time.monotonic()

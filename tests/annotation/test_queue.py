@@ -21,6 +21,7 @@ from camelx.annotation import (
     agents_said,
     progress_of,
 )
+from camelx.annotation import standings as standings_module
 from camelx.annotation.candidates import doubt, pair_key
 from camelx.errors import ConflictError, NotFoundError, OrchestrationError
 from camelx.schemas import Annotation, Role, Verdict, utc_now
@@ -138,6 +139,32 @@ def test_a_cycle_that_is_ranked_anew_is_read_anew(judged: Store, queue: Annotati
 
 
 # Leases
+
+
+def test_while_one_reads_a_new_ranking_others_go_on_with_the_one_before(
+    judged: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_pairs_to_judge(judged, 2, cycle_id="c2", number=2)
+    standings = AnnotationQueue(judged, ALONE).standings
+    monkeypatch.setattr("camelx.annotation.standings._RANKED_S", 0)
+    assert standings.of().index.cycle_id == "c2"
+    add_pairs_to_judge(judged, 2, cycle_id="c3", number=3)
+    is_reading, go_on = threading.Event(), threading.Event()
+    read_index = standings_module.read_index
+
+    def slow_read(*arguments: object) -> object:
+        is_reading.set()
+        assert go_on.wait(60)
+        return read_index(*arguments)
+
+    monkeypatch.setattr(standings_module, "read_index", slow_read)
+    with ThreadPoolExecutor() as pool:
+        reader = pool.submit(standings.of)
+        assert is_reading.wait(60)
+        assert standings.of().index.cycle_id == "c2"
+        go_on.set()
+        assert reader.result().index.cycle_id == "c3"
+    assert standings.of().index.cycle_id == "c3"
 
 
 def test_a_reload_shows_the_same_item_with_the_same_sides(queue: AnnotationQueue) -> None:
