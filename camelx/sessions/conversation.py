@@ -36,10 +36,14 @@ _VERDICTS: Mapping[str, Verdict] = {"a": Verdict.FIRST, "b": Verdict.SECOND, "ti
 
 
 class _CutError(Exception):
-    """Whoever spoke was stopped: the rest of the exchange does not happen."""
+    """Whoever spoke was stopped: the rest of the exchange does not happen.
 
-    def __init__(self, place: str) -> None:
-        self.place = place
+    `unheard` is what they were to answer, where they were stopped before they said anything: nothing is
+    remembered of that.
+    """
+
+    def __init__(self, place: str, unheard: str = "") -> None:
+        self.place, self.unheard = place, unheard
 
 
 @dataclass
@@ -71,47 +75,44 @@ class Conversation:
         self._on, self._cast, self._store = played_on, cast, played_on.store
         self._owner = played_on.session.owner
         self._last = _last_of(events)
-        self._words: str | None = None
-        """What was interjected, to be heard next."""
-        self._speaking = EXECUTOR
+        self._speaking, self._unheard = EXECUTOR, ""
 
-    def interrupt(self, words: str | None) -> None:
-        """Stop whoever speaks, at the next token; `words` are what they hear next."""
-        self._words = words
+    def interrupt(self) -> None:
+        """Stop whoever speaks, at the next token."""
         self._on.stop.set()
 
-    async def take(self, sent: Input) -> SessionPhase:
+    async def take(self, sent: Input, *, is_stopped: bool = False) -> SessionPhase:
         """Let happen what follows from what the person sent, and return what the session waits for then.
+
+        A failure was recorded where it happened, and the person may go on.
+
+        Args:
+            sent: What was sent.
+            is_stopped: Whoever speaks is stopped at once: the person has sent more already.
 
         Raises:
             StorageError: It could not be stored.
         """
         self._on.stop.clear()
-        self._words = None
-        await self._guarded(sent)
-        while (words := self._words) is not None:
-            self._words = None
-            self._on.stop.clear()
-            await self._guarded(Interject(text=words))
-        return self._on.phase
-
-    async def _guarded(self, sent: Input) -> None:
-        """Let it happen; a failure was recorded where it happened, and the person may go on."""
+        if is_stopped:
+            self._on.stop.set()
         try:
             await self._happen(sent)
         except AgentError:
             self._on.phase = "listening"
         except _CutError as cut:
-            self._speaking = cut.place
+            self._speaking, self._unheard = cut.place, cut.unheard
+        return self._on.phase
 
     async def _happen(self, sent: Input) -> None:
         if self._on.phase == "picking" and isinstance(sent, Say | Interject):
             self._unpicked()
+        unheard, self._unheard = self._unheard, ""
         match sent:
             case Say():
                 await self._message(sent.text)
             case Interject():
-                await self._interjected(sent.text)
+                await self._interjected(sent.text, unheard)
             case Approve():
                 await self._approved()
             case Redirect():
@@ -138,18 +139,19 @@ class Conversation:
         else:
             await self._both(self._opening(text), text)
 
-    async def _interjected(self, text: str) -> None:
+    async def _interjected(self, text: str, unheard: str) -> None:
         """Let them hear the words who were speaking, or who would speak next."""
         if self._last is None:
             await self._message(text)
             return
         self._said(text, "interject")
+        heard = f"{unheard}\n\n{text}" if unheard else text
         if self._on.session.mode == "ab":
-            await self._both(text, self._goal)
+            await self._both(heard, self._goal)
         elif self._speaking == PROPOSER or self._last.place == PROPOSER:
-            await self._propose(text, self._goal)
+            await self._propose(heard, self._goal)
         else:
-            await self._execute(text, self._goal, self._last.parent_id)
+            await self._execute(heard, self._goal, self._last.parent_id)
 
     async def _approved(self) -> None:
         last = self._last
@@ -246,7 +248,8 @@ class Conversation:
         turn = await self._play(
             REVIEWER, heard, goal, kind="comment", parent_id=result.interaction.id, phase="listening"
         )
-        self._check(EXECUTOR, turn)  # what is interjected into a comment is for the Executor
+        if turn.is_cut:  # what is interjected into a comment is for the Executor
+            raise _CutError(EXECUTOR)
 
     async def _both(self, heard: str, goal: str) -> None:
         """Let both answer the same messages, under names that tell nothing."""
@@ -264,7 +267,7 @@ class Conversation:
                 raise error
         if len(spoken) < len(turns) or any(t.is_cut or not t.text.strip() for t in spoken):
             self._not_comparable(spoken, goal)
-            raise _CutError(a)
+            raise _CutError(a, "" if any(t.text for t in spoken) else heard)
         first, second = spoken
         self._last = _Last(a, goal, first.interaction.id, second.interaction.id, b)
         self._on.record("ab_pair", "session", hidden={"last": asdict(self._last)}, phase="picking")
@@ -310,7 +313,7 @@ class Conversation:
 
     def _check(self, place: str, turn: Turn) -> None:
         if turn.is_cut:
-            raise _CutError(place)
+            raise _CutError(place, "" if turn.text else turn.heard)
 
     def _said(self, text: str, how: str) -> None:
         self._on.record("human", self._owner, text, data={"how": how}, phase="busy")

@@ -91,15 +91,16 @@ class OpenSession:
         self._audience, self._lock = audience, audience.lock
         self._under_way: dict[str, str] = {}
         self._pieces: dict[str, SessionStream] = {}
-        self._phase: SessionPhase = "busy" if session.phase == "busy" else session.phase
+        self._phase: SessionPhase = "listening" if session.phase == "busy" else session.phase
+        self._words: Interject | None = None
+        """What was interjected, to be heard next."""
+        self._is_stop_asked = False
         self._conversation: Conversation | None = None
         self._is_ending = False
         self.last_heard = time.monotonic()
         """When the person last sent something."""
         self._loop = asyncio.new_event_loop()
         self._inbox: asyncio.Queue[Input | None] = asyncio.Queue()
-        if self._phase == "busy":
-            self._phase = "listening"
         self._thread = threading.Thread(target=self._run, name=f"session-{session.id}", daemon=True)
         self._thread.start()
 
@@ -130,9 +131,11 @@ class OpenSession:
                 )
             self.last_heard = time.monotonic()
             if self._phase == "busy":
-                assert isinstance(sent, Interject | Stop)
-                words = sent.text if isinstance(sent, Interject) else None
-                self._loop.call_soon_threadsafe(self._interrupt, words)
+                if isinstance(sent, Interject):
+                    self._words = _together(self._words, sent)
+                else:
+                    self._is_stop_asked = True
+                self._loop.call_soon_threadsafe(self._interrupt)
             elif not isinstance(sent, Stop):
                 self._phase = "busy"
                 self._loop.call_soon_threadsafe(self._inbox.put_nowait, sent)
@@ -165,7 +168,7 @@ class OpenSession:
             if not self._is_ending:
                 self._is_ending, self.reason = True, reason
                 if not self._loop.is_closed():
-                    self._loop.call_soon_threadsafe(self._interrupt, None)
+                    self._loop.call_soon_threadsafe(self._interrupt)
                     self._loop.call_soon_threadsafe(self._inbox.put_nowait, None)
         if wait and threading.current_thread() is not self._thread:
             self._thread.join(_JOIN_S)
@@ -211,11 +214,24 @@ class OpenSession:
             self._conversation = Conversation(stage, cast, events)
             while (sent := await self._next()) is not None:
                 self._tell(SessionState(phase="busy"))
-                phase = await self._conversation.take(sent)
-                self._flush()
-                with self._lock:
+                await self._take(sent)
+                self._tell(SessionState(phase=self._phase))
+
+    async def _take(self, sent: Input) -> None:
+        """Let happen what was sent, and what is interjected until the session waits again.
+
+        Words that come in the moment before it waits are heard too: they are looked for under the same lock.
+        """
+        assert self._conversation is not None
+        while True:
+            phase = await self._conversation.take(sent, is_stopped=self._is_to_stop)
+            self._flush()
+            with self._lock:
+                words, self._words, self._is_stop_asked = self._words, None, False
+                if words is None or self._is_ending:
                     self._phase = phase
-                self._tell(SessionState(phase=phase))
+                    return
+            sent = words
 
     async def _next(self) -> Input | None:
         """Return what the person sends next; None: the session is to end."""
@@ -224,14 +240,21 @@ class OpenSession:
                 return await self._inbox.get()
         except TimeoutError:
             with self._lock:
-                if not self._inbox.empty():
-                    return self._inbox.get_nowait()
-                self._is_ending, self.reason = True, "nobody said anything for a while; it can be reopened"
-                return None
+                if self._phase != "busy":
+                    self._is_ending = True
+                    self.reason = "nobody said anything for a while; it can be reopened"
+                    return None
+        return await self._inbox.get()  # it was sent in this moment
 
-    def _interrupt(self, words: str | None) -> None:
-        if self._conversation is not None:
-            self._conversation.interrupt(words)
+    @property
+    def _is_to_stop(self) -> bool:
+        """Whether whoever speaks now is to be stopped."""
+        return self._words is not None or self._is_stop_asked or self._is_ending
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            if self._conversation is not None and self._is_to_stop:
+                self._conversation.interrupt()
 
     def _show(self, shown: SessionEvent | SessionStream) -> None:
         """Tell watchers: events at once, pieces of an answer in batches."""
@@ -278,3 +301,8 @@ class OpenSession:
             self._phase = "listening" if self._phase == "busy" else self._phase
             self._under_way.clear()
             self._tell(SessionState(phase=self._phase, status="ended", reason=self.reason))
+
+
+def _together(first: Interject | None, then: Interject) -> Interject:
+    """Return words that were interjected one after the other before anybody heard them."""
+    return then if first is None else then.model_copy(update={"text": f"{first.text}\n\n{then.text}"})

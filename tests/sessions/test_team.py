@@ -92,6 +92,38 @@ def test_an_interjection_stops_the_answer_and_is_heard_next(slow, opened, store)
     assert rows[1].messages[2].content == cut.text, "and the Proposer remembers that it was cut there"
 
 
+@pytest.mark.parametrize("mode", ["team", "talk"])
+def test_words_that_come_before_the_first_answer_begins_are_heard_with_what_they_are_about(
+    mode, slow, opened, store
+):
+    sessions = opened(slow)
+    i = sessions.create(ANN, SessionRequest(mode=mode)).id
+    sessions.send(ANN, i, GOAL)  # the agents are still being made: nobody has taken it up
+    sessions.send(ANN, i, Interject(text="No, take another way."))
+    sessions.send(ANN, i, Interject(text="And be quick."))
+    view = wait_for(sessions, i, "deciding", "listening")
+    assert kinds(view)[2:] == ["human", "proposal" if mode == "team" else "turn"]
+    assert view.events[2].text == "No, take another way.\n\nAnd be quick."
+    assert view.events[3].text == "Plan 2: count on fingers."
+    last = max(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)
+    assert last.messages[-1].content == f"Goal: {GOAL.text}\n\nNo, take another way.\n\nAnd be quick."
+
+
+def test_words_that_come_as_an_answer_ends_are_not_lost(settings, opened, store, monkeypatch):
+    sessions = opened(settings)
+    i = sessions.create(ANN, SessionRequest(mode="talk")).id
+    save = store.append_session_events
+
+    def interject_while_it_is_stored(events, **fields):
+        save(events, **fields)
+        if events[0].kind == "turn" and events[0].seq == 2:
+            sessions.send(ANN, i, Interject(text="No, take another way."))
+
+    monkeypatch.setattr(store, "append_session_events", interject_while_it_is_stored)
+    view = say(sessions, i, GOAL)
+    assert [event.text for event in view.events[2:]] == ["No, take another way.", "Plan 2: count on fingers."]
+
+
 def test_a_stopped_answer_is_kept_and_the_session_goes_on(slow, opened):
     sessions = opened(slow)
     i = sessions.create(ANN, SessionRequest(mode="talk")).id
