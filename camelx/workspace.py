@@ -12,6 +12,7 @@ from typing import Self
 
 from camelx.access import Access
 from camelx.agent_files import AgentFiles
+from camelx.agents import SharedEngines
 from camelx.annotation import AnnotationQueue, QueueRules
 from camelx.config import Settings
 from camelx.orchestration.control import CycleControl
@@ -39,6 +40,8 @@ class Workspace:
     """The registered versions of the policy."""
     sessions: SessionRegistry
     """People in conversation with agents."""
+    engines: SharedEngines
+    """Models that people ask, each loaded once."""
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -50,7 +53,7 @@ class Workspace:
         store = Store.open(settings.resolved_database_url)
         queue = AnnotationQueue(store, QueueRules.of(settings))
         access, cycles = Access(store, settings), CycleControl(store, settings)
-        files, versions = AgentFiles(store, settings), Versions(store, settings)
+        engines, files = SharedEngines(), AgentFiles(store, settings)
         return cls(
             settings,
             store,
@@ -59,8 +62,9 @@ class Workspace:
             cycles,
             queue,
             files,
-            versions,
-            SessionRegistry(store, settings, audit=access.audit),
+            Versions(store, settings, engines),
+            SessionRegistry(store, settings, engines, audit=access.audit),
+            engines,
         )
 
     def close(self) -> None:
@@ -68,6 +72,7 @@ class Workspace:
         self.sessions.close()
         self.events.close()
         self.versions.close()
+        self.engines.close()
         self.store.close()
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,7 +195,7 @@ def _worker(device: str) -> ThreadPoolExecutor:
 
 def tell(loop: asyncio.AbstractEventLoop, on_text: OnText, piece: str) -> None:
     """Hand a piece of text to the loop of whoever asked, from another thread, unless that loop has ended."""
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # it may end at any moment
         loop.call_soon_threadsafe(on_text, piece)
 
 

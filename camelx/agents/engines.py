@@ -1,7 +1,8 @@
-"""Loaded models: those of one cycle's team, and those that all live sessions of an app share.
+"""Loaded models: those of one cycle's team, and those that all people share who ask an app's models.
 
-A team loads what its agents need and drops it with itself. Live sessions come and go in threads of their own;
-their models stay loaded, in one event loop, so that what several people ask at once is answered in one batch.
+A team loads what its agents need and drops it with itself. Live sessions and questions to two versions come
+and go in threads of their own; their models stay loaded, in one event loop, so that what several people ask
+at once is answered in one batch.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from camelx.agents.policy import PolicyModel
 from camelx.config import TransformersBackendConfig
+from camelx.errors import AgentError
 
 if TYPE_CHECKING:
     from camelx.agents.engine import Engine
 
 _MAX_LOADED = 4
-"""Models that live sessions keep in memory: champion, challenger, base and one more."""
+"""Models that an app keeps in memory: champion, challenger, base and one more."""
 
 _Key = tuple[PolicyModel, str, str, int]
 
@@ -59,26 +61,39 @@ class SharedEngines(Engines):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.Lock()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="live-models", daemon=True)
-        self._thread.start()
+        self._lock, self._is_closed = threading.Lock(), False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def get(self, config: TransformersBackendConfig, policy: PolicyModel) -> Engine:
         """Return the engine on a model, as `Engines.get` does, one caller at a time."""
         with self._lock:
+            if self._is_closed:
+                raise AgentError("the app is stopping; no model is loaded any more")
             engine = super().get(config, policy)
             while len(self._loaded) > _MAX_LOADED:
                 self._loaded.popitem(last=False)  # a session that uses it keeps it alive
             return engine
 
     def close(self) -> None:
-        """End the event loop; what is under way is not answered any more."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        """End what is under way, at the next token, and let the models go; who waits is told."""
+        with self._lock:
+            self._is_closed = True
+            loop, self._loop = self._loop, None
+            self._loaded.clear()
+        if loop is not None and self._thread is not None:
+            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
             self._thread.join()
-            self._loop.close()
-        self._loaded.clear()
+            loop.close()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop in which the models work; it begins with the first of them."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="live-models", daemon=True)
+            self._thread.start()
+        return self._loop
 
     def _opened(self, config: TransformersBackendConfig, policy: PolicyModel) -> Engine:
         from camelx.agents.sharing import SharedEngine
@@ -89,5 +104,13 @@ class SharedEngines(Engines):
             device=config.device,
             dtype=config.dtype,
             max_batch=config.max_batch,
-            make=partial(SharedEngine, self._loop),
+            make=partial(SharedEngine, self._running_loop()),
         )
+
+
+async def _cancel_all() -> None:
+    """Cancel all other tasks of the running loop, and return once they have ended."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""An engine that many event loops in many threads ask: the model of live sessions."""
+"""An engine that many event loops in many threads ask: a model that people share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from camelx.agents.decoding import Completion, Request
 from camelx.agents.engine import Engine, tell
 from camelx.agents.streaming import OnText
+from camelx.errors import AgentError
 from camelx.schemas import Message
 
 
@@ -32,7 +33,23 @@ class SharedEngine(Engine):
             return super().decode(tokens)
 
     async def complete(self, request: Request, on_text: OnText | None = None) -> Completion:
-        """Return the answer, as `Engine.complete` does, to whichever event loop asks."""
+        """Return the answer, as `Engine.complete` does, to whichever event loop asks.
+
+        Raises:
+            AgentError: As there; or the app let its models go.
+        """
+        if self._loop.is_closed():
+            raise _stopping()
         heard = None if on_text is None else partial(tell, asyncio.get_running_loop(), on_text)
         work = asyncio.run_coroutine_threadsafe(super().complete(request, heard), self._loop)
-        return await asyncio.wrap_future(work)
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            asker = asyncio.current_task()
+            if asker is not None and asker.cancelling():
+                raise
+            raise _stopping() from None
+
+
+def _stopping() -> AgentError:
+    return AgentError("the app is stopping; nothing is answered any more")

@@ -56,6 +56,7 @@ class SessionRegistry:
         self,
         store: Store,
         settings: Settings,
+        engines: SharedEngines,
         *,
         most: int = MOST_SESSIONS,
         idle_s: float = IDLE_S,
@@ -66,6 +67,7 @@ class SessionRegistry:
         Args:
             store: Where sessions are kept.
             settings: Of the app.
+            engines: Where models are loaded; whoever made them closes them after this.
             most: Sessions that run at once.
             idle_s: Seconds without a word after which a session ends.
             audit: Called with who, what and which session, for what is a judgement or ends something.
@@ -74,7 +76,7 @@ class SessionRegistry:
         self._running: dict[str, OpenSession] = {}
         self._audiences: dict[str, Audience] = {}
         self._audit = audit
-        self._engines: SharedEngines | None = None
+        self._engines = engines
         self._lock = threading.RLock()
         self._is_closed = False
 
@@ -134,7 +136,8 @@ class SessionRegistry:
         found = self._running.get(session_id)
         if found is not None and found.is_running:
             return found.view(after=after)
-        return SessionView(session=session, events=tuple(self._store.session_events(session_id, after=after)))
+        events = tuple(self._store.session_events(session_id, after=after))
+        return SessionView(session=_at_rest(session), events=events)
 
     def watch(
         self, principal: Principal, session_id: str, watcher: Watcher, *, after: int = 0
@@ -190,10 +193,13 @@ class SessionRegistry:
             AccessError: It is somebody else's.
         """
         self._own(principal, session_id)
-        with self._lock:
-            found = self._running.pop(session_id, None)
+        found = self._running.get(session_id)
         if found is not None:
+            # It stays among those that run until it has written its last: who reopens it waits for that.
             found.end("it was closed; it can be reopened")
+            with self._lock:
+                if self._running.get(session_id) is found:
+                    del self._running[session_id]
         else:
             self._store.update_live_session(session_id, status="ended")
         return self._store.live_session(session_id)
@@ -210,7 +216,7 @@ class SessionRegistry:
         self._say_who(principal, "session.delete", session_id)
 
     def close(self) -> None:
-        """End all sessions, together, and let the models go."""
+        """End all sessions, together."""
         with self._lock:
             self._is_closed = True
             running, self._running = list(self._running.values()), {}
@@ -218,8 +224,6 @@ class SessionRegistry:
             session.end(STOPPED, wait=False)
         for session in running:
             session.end(STOPPED)
-        if self._engines is not None:
-            self._engines.close()
 
     # --- inside
 
@@ -255,8 +259,6 @@ class SessionRegistry:
     def _start(self, session: LiveSession) -> OpenSession:
         if self._is_closed:
             raise ConflictError("the app is stopping; no session can be opened")
-        if self._engines is None:
-            self._engines = SharedEngines()
         parse_config(session.config)  # one that does not fit is told at once
         watched = {i: a for i, a in self._audiences.items() if a.watchers or i in self._running}
         audience = watched.setdefault(session.id, Audience())
@@ -282,3 +284,9 @@ class SessionRegistry:
         longest = min(silent, key=lambda s: s.last_heard)
         self._running.pop(longest.session.id)
         longest.end("other sessions needed its place; it can be reopened")
+
+
+def _at_rest(session: LiveSession) -> LiveSession:
+    """Return a session that does not run as that, whatever an app that was killed left of it."""
+    phase = "listening" if session.phase == "busy" else session.phase
+    return session.model_copy(update={"phase": phase, "status": "ended"})

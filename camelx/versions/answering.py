@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
 
-from camelx.agents import PolicyModel
+from camelx.agents import PolicyModel, SharedEngines
 from camelx.config import AgentsConfig, RunConfig, SamplingConfig, TransformersBackendConfig
 from camelx.errors import AgentError, ConflictError
 from camelx.prompts import execution_messages, proposal_messages
@@ -29,19 +29,16 @@ _POLICY = "asked-version"
 
 
 class Answering:
-    """Asks versions, one question at a time; belongs to the app's workspace."""
+    """Asks versions, one question at a time; belongs to the app's workspace, as the models do."""
 
-    def __init__(self, time_limit_s: float = _TIME_LIMIT_S) -> None:
-        self._time_limit_s = time_limit_s
+    def __init__(self, engines: SharedEngines, time_limit_s: float = _TIME_LIMIT_S) -> None:
+        self._engines, self._time_limit_s = engines, time_limit_s
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="side-by-side")
         self._lock, self._n_waiting = threading.Lock(), 0
-        self._engines: _Loaded | None = None
 
     def close(self) -> None:
-        """End the thread and let the models go."""
+        """Take no more questions; the one under way ends with its models."""
         self._worker.shutdown(wait=False, cancel_futures=True)
-        if self._engines is not None:
-            self._engines.close()
 
     def ask(self, config: RunConfig, policies: Sequence[tuple[str, PolicyModel]], goal: str) -> list[Answer]:
         """Return the answers of all, in order.
@@ -80,8 +77,6 @@ class Answering:
         self, config: RunConfig, policies: Sequence[tuple[str, PolicyModel]], goal: str, deadline: float
     ) -> list[Answer]:
         """Run in the worker thread; a question whose asker has gone ends at its deadline."""
-        if self._engines is None:
-            self._engines = _Loaded()
         agents = _greedy(config)
         return [
             asyncio.run(self._answer(agents, label, policy, goal, deadline)) for label, policy in policies
@@ -92,13 +87,12 @@ class Answering:
     ) -> Answer:
         from camelx.agents import open_team
 
-        assert self._engines is not None
         started = time.perf_counter()
         roles = {Role.PROPOSER, Role.EXECUTOR}
         try:
             async with (
                 asyncio.timeout(max(0.0, deadline - time.monotonic())),
-                open_team(agents, policy, concurrency=1, roles=roles, engines=self._engines.shared) as team,
+                open_team(agents, policy, concurrency=1, roles=roles, engines=self._engines) as team,
             ):
                 plan: Reply | None = None
                 for proposer in team.agents(Role.PROPOSER):
@@ -116,18 +110,6 @@ class Answering:
             seconds=time.perf_counter() - started,
             completion_tokens=reply.completion_tokens + (plan.completion_tokens if plan else 0),
         )
-
-
-class _Loaded:
-    """The models that were asked last; those that were not asked for longest are let go."""
-
-    def __init__(self) -> None:
-        from camelx.agents import SharedEngines
-
-        self.shared = SharedEngines()
-
-    def close(self) -> None:
-        self.shared.close()
 
 
 def _greedy(config: RunConfig) -> AgentsConfig:

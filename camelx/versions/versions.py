@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 
+from camelx.agents import SharedEngines
 from camelx.comparing import compare
 from camelx.config import PolicyConfig, RunConfig, Settings, load_config, parse_config
 from camelx.errors import ConfigError, ConflictError, NotFoundError
@@ -36,9 +37,10 @@ class Versions:
     Every method raises `RegistryError` where MLflow can't be reached.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, engines: SharedEngines) -> None:
+        """Take the database, where versions are found, and where those that are asked are loaded."""
         self._store, self._settings = store, settings
-        self._answering = Answering()
+        self._answering = Answering(engines)
         self._changing = threading.Lock()
         self._pairs = PairsFiles(settings)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_model import build_tiny_model
 
 from camelx.agents import CUT, LiveAgent, PolicyModel, SharedEngines, open_team
 from camelx.agents.loading import open_tokenizer
@@ -154,6 +155,25 @@ async def test_many_event_loops_share_one_model(tiny_model: Any) -> None:
         engines.close()
     assert all(text == heard for text, heard in said)
     assert len(set(said)) == 2, "the seed alone decides"
+
+
+async def test_whoever_waits_for_a_shared_model_is_told_when_the_app_stops(tmp_path: Any) -> None:
+    policy = PolicyModel(str(build_tiny_model(tmp_path / "model", context=20_000)))
+    backend, engines = config({"kind": "transformers"}, temperature=0.0, max_tokens=15_000), SharedEngines()
+    heard, has_begun = Heard(), asyncio.Event()
+    heard.on_text = lambda piece: has_begun.set()  # type: ignore[method-assign]
+    async with open_team(backend, policy, concurrency=1, engines=engines) as team:
+        agent = team.agents(Role.EXECUTOR)[0]
+        asked = asyncio.create_task(heard.from_(LiveAgent(agent), "2 + 3?"))
+        await has_begun.wait()
+        await asyncio.to_thread(engines.close)
+        with pytest.raises(AgentError, match="the app is stopping"):
+            await asked
+        with pytest.raises(AgentError, match="the app is stopping"):
+            await agent.ask([Message(role="user", content="2 + 3?")], seed=1)
+    with pytest.raises(AgentError, match="the app is stopping"):
+        async with open_team(backend, policy, concurrency=1, engines=engines):
+            pass
 
 
 async def test_the_oldest_turns_make_room(tiny_model: Any) -> None:

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from camelx.agents import SharedEngines
 from camelx.sessions import SessionRegistry
 from camelx.storage import Store
 
@@ -30,13 +31,14 @@ def store(tmp_path):
 @pytest.fixture
 def opened(store):
     """Makes registries, and closes them; no thread of a session may be left."""
-    made = []
+    made, engines = [], SharedEngines()
 
     def make(settings, **fields):
-        made.append(SessionRegistry(store, settings, **fields))
+        made.append(SessionRegistry(store, settings, engines, **fields))
         return made[-1]
 
     yield make
     for registry in made:
         registry.close()
+    engines.close()
     assert [t.name for t in threading.enumerate() if t.name.startswith(("session-", "live-"))] == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from camelx.errors import AccessError, ConfigError, ConflictError, NotFoundError
 from camelx.schemas import LIVE_CYCLE, MAX_MESSAGE_CHARS, SessionEvent, SessionStream
-from camelx.sessions import Approve, Input, Interject, Pick, Say, SessionRegistry, SessionRequest
+from camelx.sessions import Approve, Input, Interject, Pick, Say, SessionRequest
 
 from .playing import ADMIN, ANN, BOB, hear, kinds, say, wait_for
 
@@ -73,6 +74,39 @@ def test_what_a_killed_app_left_can_be_gone_on_with(settings, opened, store):
     view = say(again, i, Say(text="Say it in French."))
     assert "send your words again" in view.events[3].text
     assert view.events[-1].text == "La réponse est quatre."
+
+
+def test_what_a_killed_app_left_is_seen_at_rest(settings, opened, store):
+    sessions = opened(settings)
+    i = sessions.create(ANN, TALK).id
+    say(sessions, i, Say(text="How much is 2 and 2?"))
+    sessions.close()
+    store.update_live_session(i, status="active", phase="busy")
+    left = opened(settings).view(ANN, i).session
+    assert (left.phase, left.status) == ("listening", "ended"), "nobody is answering any more"
+
+
+def test_who_speaks_while_a_session_is_being_closed_reopens_it(slow, opened, store, monkeypatch):
+    sessions = opened(slow)
+    i = sessions.create(ANN, TALK).id
+    sessions.send(ANN, i, Say(text="How much is 2 and 2?"))
+    hear(sessions, i, "Plan 1:")
+    save, is_writing = store.append_session_events, threading.Event()
+
+    def slowly(events, **fields):
+        is_writing.set()
+        time.sleep(0.2)
+        save(events, **fields)
+
+    monkeypatch.setattr(store, "append_session_events", slowly)
+    closing = threading.Thread(target=sessions.end, args=(ANN, i))
+    closing.start()
+    assert is_writing.wait(10)
+    view = say(sessions, i, Say(text="Say it in French."))
+    closing.join()
+    assert [e.seq for e in view.events] == [1, 2, 3, 4]
+    assert view.events[-1].text == "La réponse est quatre."
+    assert sessions.is_running(i)
 
 
 def test_a_stop_of_the_app_keeps_what_was_said_so_far(slow, opened, store):
@@ -149,10 +183,10 @@ def test_who_may_answer_is_resolved_when_a_session_begins(settings, opened):
         sessions.create(ANN, SessionRequest(mode="ab", versions=("second",)))
 
 
-def test_without_a_config_it_says_what_is_missing(tmp_path, store):
+def test_without_a_config_it_says_what_is_missing(tmp_path, opened):
     from camelx.config import Settings
 
-    sessions = SessionRegistry(store, Settings(root=tmp_path, project=tmp_path / "empty"))
+    sessions = opened(Settings(root=tmp_path, project=tmp_path / "empty"))
     with pytest.raises(ConfigError, match=r"cycle\.yaml"):
         sessions.create(ANN, TALK)
     sessions.close()
