@@ -170,10 +170,12 @@ class Accounts(Database):
             connection.execute(delete(KeptAnswerRow).where(KeptAnswerRow.started_at < now - keep))
             stale = (KeptAnswerRow.status.is_(null()), KeptAnswerRow.started_at < now - give_up)
             connection.execute(delete(KeptAnswerRow).where(*_of(wanted), *stale))
-            if connection.execute(insert_new(KeptAnswerRow), row_of(wanted)).rowcount:
-                return None
             query = select(*columns(KeptAnswerRow)).where(*_of(wanted))
-            return next(iter(records_of(KeptAnswer, connection.execute(query))), None)
+            while not connection.execute(insert_new(KeptAnswerRow), row_of(wanted)).rowcount:
+                if found := records_of(KeptAnswer, connection.execute(query)):
+                    return found[0]
+                # PostgreSQL: whoever had the key gave it back between the two statements.
+        return None
 
     def keep_answer(self, answer: KeptAnswer) -> None:
         """Store what a claimed request was answered."""

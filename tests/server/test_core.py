@@ -379,10 +379,13 @@ def test_changes_are_counted_by_user(tmp_path):
         assert client_of(app, "operator").post("/api/v1/tokens", json={"label": "x"}).status_code == 201
 
 
-def test_whoever_guesses_tokens_is_stopped(app):
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
+def test_whoever_guesses_tokens_is_stopped(app, key):
     for i in range(60):
-        answer = client_of(app).get("/api/v1/auth/me", headers={"Authorization": f"Bearer camelx_{i}"})
-        assert answer.status_code == 401
+        guess = {"Authorization": f"Bearer camelx_{i}", **key}
+        answer = client_of(app).post("/api/v1/tokens", json={"label": "x"}, headers=guess)
+        assert is_problem(answer, 401)
+        assert answer.headers["x-frame-options"] == "DENY"
     guess = {"Authorization": "Bearer camelx_x"}
     assert is_problem(client_of(app).get("/api/v1/auth/me", headers=guess), 429)
 

@@ -1,6 +1,6 @@
 """What every request passes before it reaches a route or a page, as plain ASGI: streams stay streams.
 
-From the outside in: `Trace` (trace id, log line), `SecurityHeaders`, `LocalOnly` (without sign-in: for this
+From the outside in: `SecurityHeaders`, `Trace` (trace id, log line), `LocalOnly` (without sign-in: for this
 machine alone), `SameOrigin` (no other site's page acts in a user's name), `BodyLimit`, `Gate` (pages want
 somebody signed in; sessions slide), `RateLimit`, `Idempotency`. `add_middleware` puts them on the app.
 """
@@ -31,5 +31,5 @@ def add_middleware(app: FastAPI, workspace: Workspace, rates: Rates) -> None:
     app.add_middleware(BodyLimit, body_mb=settings.max_body_mb, upload_mb=settings.max_upload_mb)
     app.add_middleware(SameOrigin, access=access, trusted=settings.trusted_origins)
     app.add_middleware(LocalOnly, access=access)
-    app.add_middleware(SecurityHeaders)
     app.add_middleware(Trace)
+    app.add_middleware(SecurityHeaders)

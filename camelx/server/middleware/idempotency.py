@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camelx.access import Access
+from camelx.errors import AccessError
 from camelx.schemas import KeptAnswer
 from camelx.server.identity import identify
-from camelx.server.problems import problem
+from camelx.server.problems import problem, problem_of
 from camelx.storage import Store
 
 KEEP = timedelta(days=1)
@@ -22,7 +23,7 @@ _GIVE_UP = timedelta(minutes=10)
 _KEY = re.compile(r"[!-~]{1,200}")
 _KEPT_HEADERS = ("content-type", "location", "etag")
 _LONGEST = 2**20
-_NOT_KEPT = frozenset((401, 403, 404, 408, 409, 413, 422, 429))
+_NOT_KEPT = frozenset((401, 403, 404, 408, 409, 412, 413, 422, 428, 429))
 """Answers after which nothing was done: the same request may be sent again."""
 
 
@@ -46,7 +47,11 @@ class Idempotency:
             said = "Idempotency-Key: expected 1 to 200 visible ASCII characters"
             await problem(scope, 422, said)(scope, receive, send)
             return
-        principal = await run_in_threadpool(identify, HTTPConnection(scope), self._access)
+        try:
+            principal = await run_in_threadpool(identify, HTTPConnection(scope), self._access)
+        except AccessError as e:  # answered here, so that whoever counts refusals outside of this sees it
+            await problem_of(scope, e)(scope, receive, send)
+            return
         body = await Request(scope, receive).body()
         wanted = KeptAnswer(
             actor=principal.name, key=key, request_hash=self._access.signer.fingerprint(*_said(scope, body))

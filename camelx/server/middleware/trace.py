@@ -20,7 +20,7 @@ _LONGEST_PATH = 500
 
 
 class Trace:
-    """The outermost middleware: one trace id and one log line for each request."""
+    """One trace id and one log line for each request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
