@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from camelx.annotation.candidates import Candidate
+from camelx.annotation.candidates import Candidate, pair_key
 from camelx.annotation.items import Item, make_item
 from camelx.annotation.recording import Opinion, annotations_of, cleaned
 from camelx.annotation.standing import Choice, QueueRules, Standing, Wanted
@@ -182,6 +182,7 @@ class AnnotationQueue:
 
         Raises:
             NotFoundError: It is no pair that can be judged.
+            ConflictError: The submission id came with another pair before.
         """
         candidate = self.standings.candidate_of(first_id, second_id)
         pairs = candidate.pairs
@@ -190,6 +191,7 @@ class AnnotationQueue:
         if submission_id is not None:
             before = self._store.submission(submission_id, annotator)
             if before:
+                _check_same_item(candidate, before)
                 return Recorded(tuple(before), is_new=False)
         annotations = annotations_of(
             pairs, candidate.goal_id, annotator, opinion, submission_id=submission_id, repeat=repeat
@@ -293,6 +295,16 @@ class AnnotationQueue:
         self._store.delete_annotations(one.id for one in annotations)
         for one in annotations:
             self.standings.forget_pair(one.first_id, one.second_id)
+
+
+def _check_same_item(candidate: Candidate, before: Sequence[Annotation]) -> None:
+    if not {pair_key(a.first_id, a.second_id) for a in before} & {
+        pair_key(*pair) for pair in candidate.pairs
+    }:
+        raise ConflictError(
+            f"submission id {before[0].submission_id!r} came with the pair {before[0].first_id}, "
+            f"{before[0].second_id} before; send the one that this item came with, or none"
+        )
 
 
 def _lease_id(key: str, annotator: str, repeat: int) -> str:

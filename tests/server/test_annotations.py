@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -101,6 +102,17 @@ def test_a_retry_counts_once(acting: As) -> None:
     assert len(ann.get(URL).json()["annotations"]) == 1
 
 
+def test_a_submission_id_that_came_with_another_pair_is_refused_and_no_verdict_lost(acting: As) -> None:
+    ann = acting("ann")
+    first = take(ann)
+    give(ann, first)
+    second = take(ann)
+    reused = ann.post(URL, json=verdict_on(second, submission_id=first["submission_id"]))
+    assert reused.status_code == 409
+    assert "before" in reused.json()["detail"]
+    assert give(ann, second)["is_new"]
+
+
 def test_the_list_is_filtered_and_read_page_by_page(acting: As) -> None:
     ann, bob = acting("ann"), acting("bob")
     for _ in range(5):
@@ -117,7 +129,9 @@ def test_the_list_is_filtered_and_read_page_by_page(acting: As) -> None:
     assert len({one for page in pages for one in page}) == 5
     assert len(ann.get(URL).json()["annotations"]) == 6
     assert ann.get(URL, params={"cycle_id": "c9"}).json()["annotations"] == []
-    assert ann.get(URL, params={"cursor": "nonsense"}).status_code == 422
+    far = base64.urlsafe_b64encode(b"0001-01-01T00:00:00+23:59 x").decode()
+    for cursor in ("nonsense", far):
+        assert ann.get(URL, params={"cursor": cursor}).status_code == 422
 
 
 def test_people_change_and_take_back_their_own_and_an_admin_those_of_all(acting: As) -> None:
@@ -133,6 +147,21 @@ def test_people_change_and_take_back_their_own_and_an_admin_those_of_all(acting:
     assert acting("root").patch(url, json={"rationale": "settled"}).json()["annotator"] == "ann"
     assert acting("root").delete(url).status_code == 204
     assert ann.get(url).status_code == 404
+
+
+def test_what_an_admin_settled_they_can_not_change_once_they_are_none(
+    acting: As, workspace: Workspace
+) -> None:
+    item = take(acting("ann"))
+    pair = {name: item[name] for name in ("first_id", "second_id")}
+    (settled,) = acting("root").put("/api/v1/agreement/settled", json={**pair, "preferred": "tie"}).json()
+    workspace.access.add_user("other", AccessRole.ADMIN, "a long password", by=ROOT)
+    user = workspace.access.change_user("root", role=AccessRole.ANNOTATOR, by=ROOT)
+    headers = {"Authorization": f"Bearer {workspace.access.jwt_of(user)[0]}"}
+    url = f"{URL}/{settled['id']}"
+    assert acting("root").patch(url, json={"verdict": "first"}, headers=headers).status_code == 403
+    assert acting("root").delete(url, headers=headers).status_code == 403
+    assert workspace.queue.annotation(settled["id"]).verdict == "tie"
 
 
 def test_a_viewer_reads_and_judges_nothing(acting: As) -> None:

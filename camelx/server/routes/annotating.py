@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
+from camelx.access import allow
 from camelx.annotation import AgentsSaid, Progress, Recorded, Wanted, agents_said, progress_of
 from camelx.errors import AccessError, CamelxError
 from camelx.schemas import AccessRole, Annotation, Principal, Role
@@ -224,9 +225,11 @@ def _own(workspace: Workspace, principal: Principal, annotation_id: str) -> Anno
 
     Raises:
         NotFoundError: There is none of that id.
-        AccessError: It is somebody else's.
+        AccessError: It is somebody else's, or was settled and the person is no admin any more.
     """
     annotation = workspace.queue.annotation(annotation_id)
+    if annotation.adjudicated:
+        allow(principal, AccessRole.ADMIN)
     if annotation.annotator == principal.name or principal.role is AccessRole.ADMIN:
         return annotation
     raise AccessError(

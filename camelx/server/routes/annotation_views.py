@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -229,6 +228,6 @@ def position(cursor: str) -> tuple[datetime, str]:
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None or not annotation_id or "\x00" in annotation_id:
             raise ValueError(cursor)
-        return moment, annotation_id
-    except (ValueError, binascii.Error, UnicodeError) as e:
+        return moment.astimezone(UTC), annotation_id
+    except (ValueError, OverflowError) as e:
         raise ConfigError(f"cursor {cursor!r} is none; send next_cursor of the page before") from e
