@@ -224,9 +224,9 @@ def _moment(value: object) -> datetime | None:
         return None
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BrokenRowError(f"created_at is {str(value)[:40]!r}, expected a moment in ISO 8601") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _fitted(row: _Read, goals: Mapping[str, str], seen: Mapping[_Key, Place]) -> _Read | BrokenRow:

@@ -30,7 +30,7 @@ class Opinion(Record):
     """Why."""
     edited_text: str | None = Field(default=None, max_length=40_000)
     """An answer better than the losing side, or than both where neither won; it becomes the chosen side."""
-    duration_s: float | None = Field(default=None, ge=0)
+    duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Seconds from when the item was shown to the verdict."""
 
 

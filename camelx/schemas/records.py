@@ -318,9 +318,9 @@ class Annotation(Record):
     rationale: str | None = None
     edited_text: str | None = None
     """A better answer written by the annotator; it becomes the chosen side."""
-    duration_s: float | None = Field(default=None, ge=0)
+    duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Seconds from when the pair was shown to the verdict; None where nobody measured."""
-    repeat: int = Field(default=0, ge=0)
+    repeat: int = Field(default=0, ge=0, le=1_000)
     """0: the verdict that counts. n: the same person's n-th later look at the pair, shown again to see
     whether they agree with themselves; it counts for no cycle."""
     adjudicated: bool = False

@@ -122,10 +122,13 @@ def test_refused_rows_are_named_by_the_uploaded_files_lines(acting: As, workspac
     assert "2 of 2 rows are refused" in strict.json()["detail"]
 
 
-@pytest.mark.parametrize("name", ["a.exe", "a", "", "..", "a.csv/../b"])
+@pytest.mark.parametrize("name", ["a.exe", "a", "", "..", "a.csv/../b", "a.js\0l"])
 def test_files_of_no_known_format_are_refused(acting: As, name: str) -> None:
-    answer = acting("admin").post(f"{URL}/import", files={"file": (name, b"x")})
+    head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\nx\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = acting("admin").post(f"{URL}/import", content=head.encode(), headers=headers)
     assert answer.status_code == 422, answer.text
+    assert "camelx-import" not in answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 
 

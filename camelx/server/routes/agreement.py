@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from camelx.annotation.agreement import AgreementReport, agreement_report
-from camelx.annotation.exchange import ExchangeFormat, write_annotations
+from camelx.annotation.exchange import ExchangeFormat, format_of, write_annotations
 from camelx.annotation.importing import AnnotationImport, Outcome, RowOutcome, import_annotations
 from camelx.annotation.settling import settle_pair, unsettle_pair, withdraw, withdraw_some
 from camelx.errors import NotFoundError
@@ -143,7 +143,7 @@ def import_file(
     """Import annotations, or say, row by row, what that would change."""
     name = Path(file.filename or "unnamed").name
     with tempfile.TemporaryDirectory(prefix="camelx-import-") as folder:
-        path = Path(folder) / f"annotations{Path(name).suffix.lower()[:16]}"
+        path = Path(folder) / f"annotations.{format_of(Path(name))}"
         with path.open("wb") as out:
             while chunk := file.file.read(2**20):
                 out.write(chunk)
