@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FOLDER = Path(__file__).parent / "screenshots"
@@ -56,6 +56,10 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for name in options.only:
+            open_page(
+                browser.new_page(), url, name, 15_000
+            )  # what a page needs is imported at its first visit
+        for name in options.only:
             take(browser, url, name)
         browser.close()
 
@@ -78,8 +82,10 @@ def served(root: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     app = subprocess.Popen(
         [sys.executable, "-m", "camelx", "serve", "--port", str(port)],
-        env=os.environ | {"CAMELX_ROOT": str(root)},
+        env=os.environ
+        | {"CAMELX_ROOT": str(root), "CAMELX_PROJECT": str(Path(__file__).resolve().parents[1])},
         cwd=root,
+        stdout=subprocess.DEVNULL,
     )
     try:
         while not answers(f"{url}/healthz"):
@@ -101,15 +107,20 @@ def answers(url: str) -> bool:
         return False
 
 
+def open_page(page: Page, url: str, name: str, settle_ms: float) -> None:
+    """Open a page, and wait: pages fill themselves once they are loaded."""
+    page.goto(url + PAGES[name])
+    page.wait_for_selector("main, .gradio-container", timeout=60_000)
+    page.wait_for_timeout(settle_ms)
+
+
 def take(browser: Browser, url: str, name: str) -> None:
     """Take one page's pictures."""
     for screen, (width, height) in SCREENS.items():
         for scheme in ("light", "dark"):
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
             page = context.new_page()
-            page.goto(url + PAGES[name])
-            page.wait_for_selector("main, .gradio-container", timeout=60_000)
-            page.wait_for_timeout(4_000)  # pages fill themselves once they are loaded
+            open_page(page, url, name, 4_000)
             taken = Image.open(io.BytesIO(page.screenshot(full_page=True)))
             taken = taken.crop((0, 0, taken.width, min(taken.height, LONGEST)))
             path = FOLDER / f"{name}-{screen}-{scheme}.png"
