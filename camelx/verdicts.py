@@ -86,31 +86,39 @@ def annotations_to_learn(store: Store, cycle: Cycle) -> list[Annotation]:
     line = {cycle.id, *(earlier.id for earlier in line_before(store, cycle))}
     found = store.annotations_up_to(cycle.number)
     results = store.interactions_by_id(i for a in found for i in (a.first_id, a.second_id))
-    live = _live_with(store, cycle, results)
+    live = _live_to_learn(store, cycle, found, results)
     learned = _learned(store, cycle)
-    of_line = [a for a in found if results[a.first_id].cycle_id in line or {a.first_id, a.second_id} <= live]
+    of_line = [a for a in found if results[a.first_id].cycle_id in line or a.id in live]
     return [a for a in of_line if results[a.first_id].cycle_id == cycle.id or learned.get(a.id) != a]
 
 
-def _live_with(store: Store, cycle: Cycle, results: Mapping[str, Interaction]) -> set[str]:
-    """Return which of the results were said in live sessions with the cycle's policy and may be learned.
+def _live_to_learn(
+    store: Store, cycle: Cycle, annotations: Iterable[Annotation], results: Mapping[str, Interaction]
+) -> set[str]:
+    """Return which annotations are on live sessions with the cycle's policy and may be learned, by id.
 
     People type what they like: where a held-out goal is in it, nothing is learned from it.
     """
     from camelx.validation.frames import HeldOut
 
-    said = [row for row in results.values() if row.cycle_id == LIVE_CYCLE]
+    live = [a for a in annotations if results[a.first_id].cycle_id == LIVE_CYCLE]
+    said = {i: results[i] for a in live for i in (a.first_id, a.second_id)}
     if not said:
         return set()
     policy = parse_config(cycle.config).policy
-    sessions = store.live_sessions_by_id({row.trace_id for row in said if row.trace_id})
+    sessions = store.live_sessions_by_id({row.trace_id for row in said.values() if row.trace_id})
     held_out = HeldOut([goal.text for goal in store.goals(split=Split.HELDOUT)])
-    return {
+    may = {
         row.id
-        for row in said
+        for row in said.values()
         if (session := sessions.get(row.trace_id or "")) is not None
         and (session.policy_name, session.policy_base) == (policy.name, policy.base)
         and not held_out.found_among([*(m.content for m in row.messages), row.completion])
+    }
+    return {
+        a.id
+        for a in live
+        if {a.first_id, a.second_id} <= may and not held_out.found_among([a.edited_text or ""])
     }
 
 

@@ -145,6 +145,15 @@ def test_nothing_is_learned_where_a_held_out_goal_was_typed(pair, store):
     assert annotations_to_learn(store, cycle_of(store.live_session(i))) == []
 
 
+def test_nothing_is_learned_where_a_held_out_goal_is_in_the_better_answer(pair, store):
+    sessions, i, _, _ = pair
+    goal = "Ada has 17 pears and gives three of them away every day. How many are left after four days?"
+    say(sessions, i, Pick(verdict="a", edited_text=f"4. And now: {goal}"))
+    assert len(annotations_to_learn(store, cycle_of(store.live_session(i)))) == 1
+    store.add_goals([Goal.new(goal, split=Split.HELDOUT, answer="5")])
+    assert annotations_to_learn(store, cycle_of(store.live_session(i))) == []
+
+
 def test_an_edited_proposal_is_a_pair_of_the_proposers(settings, opened, store):
     from camelx.sessions import Edit
 
