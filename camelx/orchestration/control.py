@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Any
 
 from camelx.config import Settings, check_overrides, chosen_config, config_names
-from camelx.errors import ConfigError, ConflictError, NotFoundError, OrchestrationError
+from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError, OrchestrationError
 from camelx.holding import as_it_stands
 from camelx.notifying import close_and_tell
 from camelx.opening import check_options, queue_cycle
@@ -185,7 +185,10 @@ class CycleControl:
         """Stop the cycles that run in processes of this machine, wait until they are closed, return them."""
         mine = [cycle.id for cycle in self._store.active_cycles() if self._is_here(cycle.id)]
         for cycle_id in mine:
-            self.cancel(cycle_id)
+            try:
+                self.cancel(cycle_id)
+            except CamelxError as e:  # it ended just now, or is out of reach; the others are to be stopped
+                log.warning("cycle %s is not stopped: %s", cycle_id, e)
         deadline = time.monotonic() + within_s
         while any(self._is_here(cycle_id) for cycle_id in mine) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -243,6 +246,14 @@ class CycleControl:
         now = utc_now()
         if not self._store.ask_to_cancel(cycle_id, at=now, again_before=now - _ASK_AGAIN_AFTER):
             return
+        try:
+            self._reach(cycle_id, launch)
+        except CamelxError:
+            self._note(cycle_id, cancel_asked_at=None)  # nobody was told: it may be asked again at once
+            raise
+
+    def _reach(self, cycle_id: str, launch: Launch) -> None:
+        """Tell what runs the cycle that it is to stop."""
         url = self._prefect() if launch.flow_run_id else None
         if url is not None and launch.flow_run_id is not None:
             from camelx.orchestration.deployments import cancel_run, is_deployed
@@ -253,7 +264,6 @@ class CycleControl:
         if launch.pid is not None and self._is_here(cycle_id):
             interrupt(launch.pid)
             return
-        self._note(cycle_id, cancel_asked_at=None)
         raise ConflictError(
             f"cycle {cycle_id} runs on {launch.host} in process {launch.pid}, which can't be reached from "
             "here; stop it there"

@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from camelx.config import Settings
+from camelx.errors import ConflictError
 
 LOG = "run.log"
 
@@ -75,15 +75,32 @@ def is_alive(pid: int, began: float | None) -> bool:
 
 
 def interrupt(pid: int) -> None:
-    """Stop a cycle's process as Ctrl-C does: it closes its cycle, which takes some seconds."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGINT)
+    """Stop a cycle's process as Ctrl-C does: it closes its cycle, which takes some seconds.
+
+    Raises:
+        ConflictError: It is another user's of this machine.
+    """
+    _send(pid, signal.SIGINT)
 
 
 def end(pid: int) -> None:
-    """End a process that has not begun its cycle yet."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
+    """End a process that has not begun its cycle yet.
+
+    Raises:
+        ConflictError: It is another user's of this machine.
+    """
+    _send(pid, signal.SIGTERM)
+
+
+def _send(pid: int, which: signal.Signals) -> None:
+    try:
+        os.kill(pid, which)
+    except ProcessLookupError:
+        pass
+    except PermissionError as e:
+        raise ConflictError(
+            f"process {pid} is another user's of this machine; stop it as that user, or where it was started"
+        ) from e
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from camelx.errors import CamelxError
+from camelx.errors import CamelxError, OrchestrationError, boundary
 from camelx.orchestration.control import CycleControl
 
 log = logging.getLogger(__name__)
@@ -21,9 +21,11 @@ def settled_regularly(control: CycleControl, every_s: float = 30.0) -> Iterator[
     def settle() -> None:
         while not over.wait(every_s):
             try:
-                control.settle()
+                # Whatever goes wrong goes wrong once: the thread has to look again.
+                with boundary(OrchestrationError, "looking for cycles that ended unseen"):
+                    control.settle()
             except CamelxError as e:
-                log.warning("can't look for cycles that ended unseen: %s", e)
+                log.warning("%s", e)
 
     thread = threading.Thread(target=settle, name="settling", daemon=True)
     thread.start()

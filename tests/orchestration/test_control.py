@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ import pytest
 from e2e.conftest import CountingServer
 from pydantic import SecretStr
 from small_cycles import answering, small_base, small_project, wait_until  # noqa: F401
+from stored_cycles import add_completed
 
 from camelx.config import Settings
 from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError
@@ -237,6 +240,32 @@ def test_a_process_that_is_killed_is_noticed_told_of_and_in_nobodys_way(
     CycleControl(store, settings).settle()
     assert status(store, "c2") is CycleStatus.FAILED
     assert [one["title"] for one in webhook.posted][1:] == ["camelx: cycle c2 failed"]
+
+
+def test_a_cancellation_that_reached_nobody_may_be_asked_again_at_once(
+    control: CycleControl, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_completed(store, 1)
+    store.update_cycle("c1", status=CycleStatus.RUNNING)
+    running = subprocess.Popen(["sleep", "60"])
+    began = psutil.Process(running.pid).create_time()
+    host = socket.gethostname()
+    store.save_launch(
+        Launch(cycle_id="c1", requested_by="anna", host=host, pid=running.pid, process_began=began)
+    )
+
+    def refuse(pid: int, which: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("camelx.orchestration.detached.os.kill", refuse)
+        for _ in range(2):
+            with pytest.raises(ConflictError, match="another user's"):
+                control.cancel("c1")
+            assert launch_of(store, "c1").cancel_asked_at is None
+        assert control.stop_all(within_s=0.0) == ["c1"], "one out of reach keeps nobody from the others"
+    running.kill()
+    running.wait()
 
 
 def test_what_does_not_exist_cannot_be_stopped_or_continued(control: CycleControl) -> None:
