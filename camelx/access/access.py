@@ -73,24 +73,26 @@ class Access:
             raise AccessError("sign in first", is_unknown=True)
         return Principal(name=user.name, role=user.role, via="session")
 
-    def by_session(self, cookie: str) -> Principal:
-        """Return who the session belongs to.
+    def by_session(self, cookie: str, *, even_if_over: bool = False) -> Principal:
+        """Return who the session belongs to; `even_if_over` where it was good when something began.
 
         Raises:
             AccessError: It is over, was ended, or is not of this app.
         """
-        user = self._signed_by(self.signer.read(cookie, "session"))
+        user = self._signed_by(self.signer.read(cookie, "session", even_if_over=even_if_over))
         return Principal(name=user.name, role=user.role, via="session")
 
-    def by_bearer(self, text: str) -> Principal:
+    def by_bearer(self, text: str, *, even_if_over: bool = False) -> Principal:
         """Return who an Authorization header speaks for: an API token or a program's JWT.
+
+        An API token has to be good now; a JWT, with `even_if_over`, when something began.
 
         Raises:
             AccessError: It is neither, over, or was revoked.
         """
         if text.startswith(PREFIX):
             return self.tokens.principal(text)
-        user = self._signed_by(self.signer.read(text, "jwt"))
+        user = self._signed_by(self.signer.read(text, "jwt", even_if_over=even_if_over))
         return Principal(name=user.name, role=user.role, via="jwt")
 
     def _signed_by(self, claims: Claims) -> User:

@@ -26,7 +26,18 @@ def identify(connection: HTTPConnection, access: Access) -> Principal:
     return found
 
 
-def _found(connection: HTTPConnection, access: Access) -> Principal:
+def identify_anew(connection: HTTPConnection, access: Access) -> Principal:
+    """Return who asked, as they stand now, where something that they began is still going on.
+
+    The time of their session or JWT may be over by now: it was good when this began.
+
+    Raises:
+        AccessError: The user is not active any more, their sessions were ended, or the token was revoked.
+    """
+    return _found(connection, access, even_if_over=True)
+
+
+def _found(connection: HTTPConnection, access: Access, *, even_if_over: bool = False) -> Principal:
     if not access.is_required:
         return LOCAL
     header = connection.headers.get("authorization")
@@ -36,11 +47,11 @@ def _found(connection: HTTPConnection, access: Access) -> Principal:
             raise AccessError(
                 f"Authorization scheme {scheme[:20]!r} is not taken; send Bearer and a token", is_unknown=True
             )
-        return access.by_bearer(text.strip())
+        return access.by_bearer(text.strip(), even_if_over=even_if_over)
     if token := _subprotocol_token(connection):
-        return access.by_bearer(token)
+        return access.by_bearer(token, even_if_over=even_if_over)
     if cookie := session_of(connection):
-        return access.by_session(cookie)
+        return access.by_session(cookie, even_if_over=even_if_over)
     raise AccessError("sign in first: at /sign-in, or with an Authorization header", is_unknown=True)
 
 

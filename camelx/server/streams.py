@@ -10,22 +10,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
+from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from camelx.schemas import Ping, Record
+from camelx.access import Access, allow
+from camelx.errors import AccessError, StorageError
+from camelx.schemas import AccessRole, Ping, Record
+from camelx.server.identity import identify_anew
 from camelx.watching import STOPPING
 
 HEARTBEAT_S = 15.0
 SEND_WITHIN_S = 60.0
-ENDED, GOING_AWAY, TOO_SLOW = 1000, 1001, 4408
+ENDED, GOING_AWAY, NOT_ALLOWED, TOO_SLOW = 1000, 1001, 1008, 4408
 NO_SUCH_THING = 4404
 PROTOCOL = "camelx.v1"
 """Offered by clients that send their token as a further subprotocol; scripts in browsers can't otherwise."""
 _CLOSE_WITHIN_S = 5.0
 
 OnText = Callable[[str], Awaitable[None]]
+Check = Callable[[], Awaitable[None]]
 
 
 class Stream(Protocol):
@@ -44,6 +50,7 @@ class Stream(Protocol):
 async def serve_stream(
     websocket: WebSocket,
     stream: Stream,
+    check: Check,
     *,
     on_text: OnText | None = None,
     heartbeat_s: float = HEARTBEAT_S,
@@ -54,6 +61,8 @@ async def serve_stream(
     Args:
         websocket: An accepted one.
         stream: What to send; while the client takes nothing, nothing is taken from it.
+        check: Called before each ping and each text of the client; raises `AccessError` where the client may
+            not go on.
         on_text: Called with each text that the client sends; None: what it sends is ignored.
         heartbeat_s: Seconds between two pings.
         send_within_s: A client that takes nothing for so long is gone.
@@ -61,7 +70,11 @@ async def serve_stream(
     outlet = _Outlet(websocket, send_within_s)
     parts = [
         asyncio.ensure_future(part)
-        for part in (outlet.send_all(stream), outlet.ping(heartbeat_s), _hear(websocket, on_text))
+        for part in (
+            outlet.send_all(stream),
+            outlet.ping(heartbeat_s, check),
+            _hear(websocket, check, on_text),
+        )
     ]
     try:
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -72,10 +85,24 @@ async def serve_stream(
     code, reason = GOING_AWAY if stream.reason == STOPPING else ENDED, stream.reason
     if any(isinstance(error, TimeoutError) for error in ended):
         code, reason = TOO_SLOW, f"nothing was taken for {send_within_s:g} s"
+    if refused := next((error for error in ended if isinstance(error, AccessError)), None):
+        code, reason = NOT_ALLOWED, str(refused)
     await close(websocket, code, reason)
     for part in done:
-        if (error := part.exception()) and not isinstance(error, TimeoutError | WebSocketDisconnect):
+        if (error := part.exception()) and not isinstance(
+            error, TimeoutError | WebSocketDisconnect | AccessError
+        ):
             raise error
+
+
+def still_allowed(websocket: WebSocket, access: Access, role: AccessRole) -> Check:
+    """Return the check that whoever opened the socket is active and may still do what `role` may."""
+
+    def checked() -> None:
+        with suppress(StorageError):  # a database that is away for a moment ends no stream
+            allow(identify_anew(websocket, access), role)
+
+    return partial(run_in_threadpool, checked)
 
 
 def accepted_protocol(websocket: WebSocket) -> str | None:
@@ -104,9 +131,10 @@ class _Outlet:
         async for record in stream:
             await self.send(record)
 
-    async def ping(self, every_s: float) -> None:
+    async def ping(self, every_s: float, check: Check) -> None:
         while True:
             await asyncio.sleep(every_s)
+            await check()
             await self.send(Ping())
 
     async def send(self, record: Record) -> None:
@@ -120,8 +148,9 @@ class _Outlet:
             await self._websocket.send_text(record.model_dump_json())
 
 
-async def _hear(websocket: WebSocket, on_text: OnText | None) -> None:
+async def _hear(websocket: WebSocket, check: Check, on_text: OnText | None) -> None:
     """Return when the client has gone."""
     while (message := await websocket.receive())["type"] != "websocket.disconnect":
         if on_text is not None and (text := message.get("text")) is not None:
+            await check()
             await on_text(text)

@@ -120,6 +120,18 @@ def test_a_session_that_is_over_is_refused_and_not_renewed(access):
     assert access.renewed_session(over) is None
 
 
+def test_what_began_in_time_goes_on_until_its_user_changes(access):
+    over = aged(access, session(access, "viewer"), SESSION_S + 1)
+    program = aged(access, access.jwt_of(access.user("viewer"))[0], SESSION_S + 1)
+    assert access.by_session(over, even_if_over=True).name == "viewer"
+    assert access.by_bearer(program, even_if_over=True).name == "viewer"
+    access.change_user("viewer", is_active=False, by=LOCAL)
+    with pytest.raises(AccessError, match="ended"):
+        access.by_session(over, even_if_over=True)
+    with pytest.raises(AccessError, match="ended"):
+        access.by_bearer(program, even_if_over=True)
+
+
 def test_a_session_is_no_programs_token_and_the_other_way_round(access):
     text, seconds = access.jwt_of(access.user("viewer"))
     assert seconds <= 15 * 60

@@ -12,8 +12,10 @@ from live_server import live_server
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from camelx.access import LOCAL
 from camelx.config import Settings
 from camelx.schemas import (
+    AccessRole,
     Cycle,
     CycleEvent,
     CycleStatus,
@@ -26,6 +28,8 @@ from camelx.server import create_app
 from camelx.server.streams import serve_stream
 from camelx.watching import BoundedQueue
 from camelx.workspace import Workspace
+
+from .served import client_of, served
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -45,6 +49,10 @@ def server(workspace):
 
 def address(server, cycle_id="c1", after=0):
     return f"{server.url.replace('http', 'ws')}/api/v1/ws/cycles/{cycle_id}?after={after}"
+
+
+async def anybody():
+    """Everybody may go on."""
 
 
 def add(workspace, *numbers, text=""):
@@ -100,6 +108,35 @@ async def test_a_number_below_zero_is_refused(server):
     with pytest.raises(InvalidStatus) as refused:
         await events(address(server, after=-1))
     assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": AccessRole.ANNOTATOR}])
+def test_a_socket_ends_once_its_user_is_not_who_they_were(tmp_path, monkeypatch, change):
+    monkeypatch.setitem(serve_stream.__kwdefaults__, "heartbeat_s", 0.05)
+    with served(tmp_path) as app:
+        workspace = app.state.workspace
+        workspace.store.add_cycle(Cycle(id="c1", number=1, config={}, trace_id="t"))
+        with client_of(app, "operator").websocket_connect("/api/v1/ws/cycles/c1") as socket:
+            assert socket.receive_json()["type"] == "ping"
+            workspace.access.change_user("operator", by=LOCAL, **change)
+            while (message := socket.receive())["type"] == "websocket.send":
+                pass
+    assert (message["code"], message["reason"]) == (1008, "the session was ended; sign in again")
+
+
+def test_a_socket_ends_once_its_token_is_revoked(tmp_path, monkeypatch):
+    monkeypatch.setitem(serve_stream.__kwdefaults__, "heartbeat_s", 0.05)
+    with served(tmp_path) as app:
+        access = app.state.workspace.access
+        app.state.workspace.store.add_cycle(Cycle(id="c1", number=1, config={}, trace_id="t"))
+        token, text = access.make_token("viewer", "x", None, None, by=LOCAL)
+        client = client_of(app, headers={"Authorization": f"Bearer {text}"})
+        with client.websocket_connect("/api/v1/ws/cycles/c1") as socket:
+            assert socket.receive_json()["type"] == "ping"
+            access.revoke_token(token.id, by=LOCAL)
+            while (message := socket.receive())["type"] == "websocket.send":
+                pass
+    assert message["code"] == 1008
 
 
 async def test_two_hundred_clients_see_all_of_a_cycle(workspace, server):
@@ -164,7 +201,9 @@ def talk(words):
     async def talk(websocket: WebSocket) -> None:
         await websocket.accept()
         try:
-            await serve_stream(websocket, words, on_text=words.on_text, heartbeat_s=0.05, send_within_s=0.5)
+            await serve_stream(
+                websocket, words, anybody, on_text=words.on_text, heartbeat_s=0.05, send_within_s=0.5
+            )
         finally:
             words.heard.append("served")
 

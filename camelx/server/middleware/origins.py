@@ -19,8 +19,8 @@ _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 class SameOrigin:
     """Refuses what changes something, or opens a WebSocket, and was sent by another origin's page.
 
-    A browser names the origin in the Origin header. Where that is missing and the request carries a session
-    (or nobody has to sign in), Sec-Fetch-Site or Referer must tell; a program sends neither cookie nor these.
+    A browser names the origin in the Origin header. Where that is missing and the request carries a session,
+    Sec-Fetch-Site or Referer must tell; a program sends neither cookie nor these.
     """
 
     def __init__(self, app: ASGIApp, access: Access, trusted: tuple[str, ...]) -> None:

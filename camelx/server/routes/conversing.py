@@ -11,10 +11,18 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from camelx.errors import CamelxError, NotFoundError
-from camelx.schemas import Principal, Record, SessionEvent, SessionState, SessionStream, SessionView
+from camelx.schemas import (
+    AccessRole,
+    Principal,
+    Record,
+    SessionEvent,
+    SessionState,
+    SessionStream,
+    SessionView,
+)
 from camelx.server.dependencies import Annotator, WorkspaceDep
 from camelx.server.routes.session_views import INPUTS, EventInfo, EventSent, Refused
-from camelx.server.streams import NO_SUCH_THING, accepted_protocol, close, serve_stream
+from camelx.server.streams import NO_SUCH_THING, accepted_protocol, close, serve_stream, still_allowed
 from camelx.sessions import STOPPED, Shown
 from camelx.watching import STOPPING, BoundedQueue
 from camelx.workspace import Workspace
@@ -30,7 +38,7 @@ async def converse(
     workspace: WorkspaceDep,
     principal: Annotator,
     session_id: str,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
 ) -> None:
     """Send what happens in a session behind event number `after`, and take what its owner sends."""
     await websocket.accept(subprotocol=accepted_protocol(websocket))
@@ -40,8 +48,9 @@ async def converse(
     except NotFoundError as e:
         await close(websocket, NO_SUCH_THING, str(e))
         return
+    check = still_allowed(websocket, workspace.access, AccessRole.ANNOTATOR)
     try:
-        await serve_stream(websocket, _Messages(view, line.queue), on_text=line.hear)
+        await serve_stream(websocket, _Messages(view, line.queue), check, on_text=line.hear)
     finally:
         leave()
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, WebSocket
 from starlette.concurrency import run_in_threadpool
 
 from camelx.errors import ConfigError, NotFoundError
-from camelx.schemas import CycleEvent, EventMessage, Record
+from camelx.schemas import AccessRole, CycleEvent, EventMessage, Record
 from camelx.server.dependencies import Viewer, WorkspaceDep
-from camelx.server.streams import NO_SUCH_THING, accepted_protocol, close, serve_stream
+from camelx.server.streams import NO_SUCH_THING, accepted_protocol, close, serve_stream, still_allowed
 from camelx.watching import Subscription
 
 router = APIRouter(prefix="/api/v1/ws", tags=["cycles"])
@@ -33,7 +33,8 @@ async def watch_cycle(
         await close(websocket, NO_SUCH_THING, str(e))
         return
     async with workspace.events.watch(cycle_id, after) as subscription:
-        await serve_stream(websocket, _Messages(subscription))
+        check = still_allowed(websocket, workspace.access, AccessRole.VIEWER)
+        await serve_stream(websocket, _Messages(subscription), check)
 
 
 class _Messages:
