@@ -36,6 +36,15 @@ def page(workspace):
     return AgentsPage(workspace)
 
 
+def test_buttons_without_anything_chosen_say_what_to_do(page):
+    state = {"file": "agents.yaml", "etag": "0-none", "base": ""}
+    with pytest.raises(gr.Error, match="choose the agent"):
+        page.structure("remove agent", state, SHIPPED, None, None, "", None, asks())
+    assert page.keep_mine(state, SHIPPED, asks())[0] == state, "the conflict is settled already"
+    with pytest.raises(gr.Error, match="there is no template"):
+        page.use_template(state, "none", asks())
+
+
 def asks(name="local", **query):
     return gr.Request(username=name, query_params=query)
 

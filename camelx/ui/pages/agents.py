@@ -17,44 +17,22 @@ from camelx.agent_files import (
     DEFAULT_FILE,
     MAX_CHARACTERS,
     EditConflictError,
-    add_agent,
-    add_backend,
-    read_form,
-    remove_agent,
-    remove_backend,
-    rename_backend,
-    set_agent_field,
-    set_backend_field,
     template,
     templates,
     unified_diff,
 )
-from camelx.config import agents_mistakes, masked
 from camelx.errors import CamelxError, ConfigError
 from camelx.pages import Markup, tag
 from camelx.schemas import AccessRole, Principal
-from camelx.ui.agent_pieces import (
-    change_view,
-    checked_view,
-    conflict_view,
-    diff_view,
-    history_view,
-    template_view,
-)
-from camelx.ui.agents_layout import AGENT_FIELDS, BACKEND_FIELDS, Layout, agent_values, backend_values
+from camelx.ui.agent_pieces import conflict_view, diff_view, history_view, template_view
+from camelx.ui.agents_form import FormInStep, State, bounded, checks, form_values
+from camelx.ui.agents_layout import AGENT_FIELDS, BACKEND_FIELDS, Layout
 from camelx.ui.guard import guard, shown
 from camelx.workspace import Workspace
 
-State = dict[str, Any]
-"""What is edited: file, its etag and text at that time, and the run of changes of one field."""
-_WHOLE = {"count", "samples", "max_tokens", "max_batch"}
 
-
-class AgentsPage:
-    """The page's handlers; each checks who asks."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+class AgentsPage(FormInStep):
+    """All handlers of the page; each checks who asks."""
 
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         """Return the page as it begins: the file that its address names, else agents.yaml."""
@@ -73,86 +51,6 @@ class AgentsPage:
         except CamelxError as e:
             raise shown(e) from e
 
-    # The text and the form stay in step
-
-    def typed(
-        self, state: State, text: str | None, agent: Any, backend: Any, request: gr.Request
-    ) -> tuple[Any, ...]:
-        """Return the form, the mistakes and the diff of what was typed as text."""
-        guard(self._workspace, request, AccessRole.VIEWER)
-        text = _bounded(text)
-        return (*self._form(text, agent, backend), *self._checked(state, text))
-
-    def agent_chosen(self, text: str | None, agent: Any, request: gr.Request) -> tuple[Any, ...]:
-        """Return the fields of the agent that was chosen."""
-        guard(self._workspace, request, AccessRole.VIEWER)
-        return agent_values(read_form(_bounded(text)), agent)
-
-    def backend_chosen(self, text: str | None, backend: Any, request: gr.Request) -> tuple[Any, ...]:
-        """Return the fields of the backend that was chosen."""
-        guard(self._workspace, request, AccessRole.VIEWER)
-        return backend_values(read_form(_bounded(text)), backend)
-
-    def agent_field(
-        self, field: str, state: State, text: str | None, agent: Any, value: Any, request: gr.Request
-    ) -> tuple[Any, ...]:
-        """Change one field of the chosen agent in the text; return state, text, agents, checks and diff."""
-        guard(self._workspace, request, AccessRole.VIEWER)
-        text = _bounded(text)
-        if value is None or agent is None:
-            return state, text, gr.update(), *self._checked(state, text)
-        given = _as_written(field, value)
-        state, after = _changed(
-            state, text, f"agent {agent} {field}", lambda t: set_agent_field(t, int(agent), field, given)
-        )
-        names = _agent_choices(after) if field == "name" else gr.update()
-        return state, after, names, *self._checked(state, after)
-
-    def backend_field(
-        self, field: str, state: State, text: str | None, backend: Any, value: Any, request: gr.Request
-    ) -> tuple[Any, ...]:
-        """Change one field of the chosen backend in the text; return state, text, checks and diff."""
-        guard(self._workspace, request, AccessRole.VIEWER)
-        text = _bounded(text)
-        if backend is None or (value is None and field in _WHOLE):
-            return state, text, *self._checked(state, text)
-        given = _as_written(field, value) if value not in ("", None) else None
-        state, after = _changed(
-            state, text, f"backend {backend} {field}", lambda t: set_backend_field(t, backend, field, given)
-        )
-        return state, after, *self._checked(state, after)
-
-    def structure(
-        self,
-        change: str,
-        state: State,
-        text: str | None,
-        agent: Any,
-        backend: Any,
-        name: str | None,
-        kind: str | None,
-        request: gr.Request,
-    ) -> tuple[Any, ...]:
-        """Add, remove or rename an agent or backend in the text; return text, form, checks and diff."""
-        guard(self._workspace, request, AccessRole.VIEWER)
-        text, name = _bounded(text), (name or "").strip()
-        try:
-            match change:
-                case "add agent":
-                    text = add_agent(text, name, kind or "executor")
-                    agent = len(read_form(text).agents) - 1  # type: ignore[union-attr]  # it was just changed
-                case "remove agent":
-                    text, agent = remove_agent(text, int(agent)), 0
-                case "add backend":
-                    text, backend = add_backend(text, name, kind or "openai"), name
-                case "rename backend":
-                    text, backend = rename_backend(text, str(backend), name), name
-                case _:
-                    text, backend = remove_backend(text, str(backend)), None
-        except CamelxError as e:
-            raise shown(e) from e
-        return (text, *self._form(text, agent, backend), *self._checked(state, text))
-
     # Saving
 
     def save(self, state: State, text: str | None, note: str | None, request: gr.Request) -> tuple[Any, ...]:
@@ -162,7 +60,7 @@ class AgentsPage:
             gr.Error: The text has mistakes or holds a key; the page shows why.
         """
         principal = guard(self._workspace, request, AccessRole.OPERATOR)
-        text = _bounded(text)
+        text = bounded(text)
         try:
             saved = self._workspace.agent_files.save(
                 text,
@@ -176,7 +74,7 @@ class AgentsPage:
             state = state | {"theirs": e.current.etag, "their_text": e.current.text}
             reveal = gr.update(visible=True)
             said = (conflict_view(e), reveal, gr.update())
-            return (state, *said, *self._history(state["file"]), *self._checked(state, text))
+            return (state, *said, *self._history(state["file"]), *checks(state, text))
         except CamelxError as e:
             raise shown(e) from e
         self._workspace.access.audit(
@@ -185,13 +83,14 @@ class AgentsPage:
         gr.Info(f"Saved as version {saved.version.number if saved.version else 1}.")
         state = {"file": saved.file, "etag": saved.etag, "base": saved.text}
         done = (Markup(""), gr.update(visible=False), "")
-        return (state, *done, *self._history(saved.file), *self._checked(state, text))
+        return (state, *done, *self._history(saved.file), *checks(state, text))
 
     def keep_mine(self, state: State, text: str | None, request: gr.Request) -> tuple[Any, ...]:
         """Go on with one's own text on top of what the file says now; nothing is saved yet."""
         guard(self._workspace, request, AccessRole.OPERATOR)
-        state = {"file": state["file"], "etag": state["theirs"], "base": state["their_text"]}
-        return state, Markup(""), gr.update(visible=False), *self._checked(state, _bounded(text))
+        if "theirs" in state:  # a second click finds nothing to do
+            state = {"file": state["file"], "etag": state["theirs"], "base": state["their_text"]}
+        return state, Markup(""), gr.update(visible=False), *checks(state, bounded(text))
 
     def version_diff(self, state: State, number: Any, request: gr.Request) -> tuple[Any, ...]:
         """Return what differs from a version to the file as it is now, and whether it can be restored."""
@@ -239,8 +138,11 @@ class AgentsPage:
     def use_template(self, state: State, name: str | None, request: gr.Request) -> tuple[Any, ...]:
         """Put a template's text in the editor; nothing is saved."""
         guard(self._workspace, request, AccessRole.VIEWER)
-        text = template(name).text if name else state.get("base", "")
-        return (text, *self._form(text, 0, None), *self._checked(state, text))
+        try:
+            text = template(name).text if name else state.get("base", "")
+        except CamelxError as e:
+            raise shown(e) from e
+        return (text, *form_values(text, 0, None), *checks(state, text))
 
     def uploaded(self, state: State, path: str | None, request: gr.Request) -> tuple[Any, ...]:
         """Put an uploaded file's text in the editor; nothing is saved.
@@ -257,7 +159,7 @@ class AgentsPage:
             raise shown(ConfigError("the file is no text in UTF-8")) from e
         except CamelxError as e:
             raise shown(e) from e
-        return (text, *self._form(text, 0, None), *self._checked(state, text))
+        return (text, *form_values(text, 0, None), *checks(state, text))
 
     # What is shown
 
@@ -272,8 +174,8 @@ class AgentsPage:
             state,
             gr.update(choices=names, value=file, visible=len(names) > 1),
             current.text,
-            *self._form(current.text, 0, None),
-            *self._checked(state, current.text),
+            *form_values(current.text, 0, None),
+            *checks(state, current.text),
             Markup(""),
             gr.update(visible=False),
             *self._history(file),
@@ -281,77 +183,11 @@ class AgentsPage:
             tag("p", why, css="cx-soft") if why else Markup(""),
         )
 
-    def _form(self, text: str, agent: Any, backend: Any) -> tuple[Any, ...]:
-        """Return agents, fields of the agent, backends, fields of the backend, and who may be named."""
-        form = read_form(text)
-        agents = form.agents if form else []
-        chosen = int(agent) if isinstance(agent, int) and agent < len(agents) else (0 if agents else None)
-        backends = list(form.backends) if form else []
-        named = backend if backend in backends else next(iter(backends), None)
-        return (
-            gr.update(choices=_numbered(agents), value=chosen),
-            *agent_values(form, chosen),
-            gr.update(choices=backends, value=named),
-            *backend_values(form, named),
-        )
-
-    def _checked(self, state: State, text: str) -> tuple[Any, ...]:
-        """Return mistakes, diff, and whether the text can be saved."""
-        mistakes = agents_mistakes(text) if text.strip() else ()
-        diff = unified_diff(state["base"], masked(text), f"{state['file']} now", "yours")
-        if not text.strip():
-            said = tag("p", "There is no agents file yet: begin with a template, below.", css="cx-empty")
-            return said, Markup(""), gr.update(interactive=False)
-        can_save = bool(diff) and not mistakes
-        return checked_view(mistakes, bool(diff)), change_view(diff), gr.update(interactive=can_save)
-
     def _history(self, file: str) -> tuple[Any, ...]:
         """Return the history, and the choice of a version of it."""
         versions = self._workspace.agent_files.versions(file)
         choices = [(f"{v.number}: {v.at:%Y-%m-%d %H:%M}", v.number) for v in versions]
         return history_view(versions), gr.update(choices=choices, value=None)
-
-
-def _bounded(text: str | None) -> str:
-    text = text or ""
-    if len(text) > MAX_CHARACTERS:
-        raise shown(ConfigError(f"the text is longer than {MAX_CHARACTERS:,} characters"))
-    return text
-
-
-def _as_written(field: str, value: Any) -> Any:
-    """Return a field's value as it stands in the text."""
-    if field == "tools":
-        return [tool.strip() for tool in str(value).split(",") if tool.strip()]
-    if field in _WHOLE:
-        return int(value)
-    if isinstance(value, str):
-        return value.strip()
-    return float(value) if isinstance(value, int | float) else value
-
-
-def _changed(state: State, text: str, field: str, change: Any) -> tuple[State, str]:
-    """Return state and text after one field was changed.
-
-    While one field is typed in, each change is made in the text before the first: else half a word could make
-    a block of text a quoted line.
-    """
-    is_same_run = state.get("field") == field and state.get("after") == text
-    before = state["before"] if is_same_run else text
-    try:
-        after = change(before)
-    except CamelxError as e:
-        raise shown(e) from e
-    return state | {"field": field, "before": before, "after": after}, after
-
-
-def _numbered(agents: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    return [(str(agent.get("name", f"agent {i + 1}")), i) for i, agent in enumerate(agents)]
-
-
-def _agent_choices(text: str) -> Any:
-    form = read_form(text)
-    return gr.update(choices=_numbered(form.agents)) if form else gr.update()
 
 
 def _of_agent(page: AgentsPage, field: str) -> Callable[..., tuple[Any, ...]]:
