@@ -14,9 +14,10 @@ import gradio as gr
 from pydantic import ValidationError
 
 from camelx.annotation import HumanVerdict, Offer, Opinion, Wanted, agents_said, progress_of
-from camelx.errors import CamelxError, NotFoundError, OrchestrationError
+from camelx.errors import CamelxError, ConfigError, NotFoundError, OrchestrationError
 from camelx.pages import Markup
-from camelx.schemas import AccessRole, Principal, Role, Verdict, utc_now
+from camelx.schemas import AccessRole, Principal, Role, utc_now
+from camelx.ui.annotate_layout import ALL_CATEGORIES, ANY, Layout
 from camelx.ui.annotate_pieces import (
     SAID,
     all_judged,
@@ -30,8 +31,6 @@ from camelx.ui.annotate_pieces import (
 from camelx.ui.guard import guard, shown
 from camelx.workspace import Workspace
 
-_ANY = "any"
-_ROLES = [("all work", _ANY), ("proposals", "proposer"), ("executions", "executor")]
 _GUIDELINES = "annotation_guidelines.md"
 _NO_GUIDELINES = f"*No guidelines yet: write them to `configs/{_GUIDELINES}`.*"
 _FORGET_PAIR = """() => { const url = new URL(location.href);
@@ -93,7 +92,7 @@ class AnnotatePage:
         """Return the categories of the chosen cycle, and the views of an item of what is chosen."""
         principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
         categories = self._categories(cycle)
-        chosen = category if category in {name for _, name in categories} else _ANY
+        chosen = category if category in {name for _, name in categories} else ANY
         views = self._next(principal, _wanted(cycle, role, chosen), screen.last, "")
         return (gr.update(choices=categories, value=chosen), *views)
 
@@ -137,7 +136,7 @@ class AnnotatePage:
             )
         except ValidationError as e:
             first = e.errors()[0]
-            raise gr.Error(f"{first['loc'][0]}: {first['msg']}", print_exception=False) from e
+            raise shown(ConfigError(f"{first['loc'][0]}: {first['msg']}")) from e
         except CamelxError as e:
             raise shown(e) from e
         if recorded.is_new:
@@ -211,6 +210,16 @@ class AnnotatePage:
         except NotFoundError as e:
             return note(str(e))
 
+    def begin_with_a(self, screen: OnScreen, request: gr.Request) -> str:
+        """Return A, to write a better answer from."""
+        guard(self._workspace, request, AccessRole.ANNOTATOR)
+        return screen.texts[0]
+
+    def begin_with_b(self, screen: OnScreen, request: gr.Request) -> str:
+        """Return B, to write a better answer from."""
+        guard(self._workspace, request, AccessRole.ANNOTATOR)
+        return screen.texts[1]
+
     # What the views show
 
     def _next(
@@ -277,8 +286,8 @@ class AnnotatePage:
         cycles = [(f"cycle {one.cycle_id}", one.cycle_id) for one in self._queue.standings.ranked_cycles()]
         return (
             gr.update(choices=cycles, value=cycle_id, visible=bool(cycles)),
-            gr.update(value=_ANY, visible=bool(cycles)),
-            gr.update(choices=self._categories(cycle_id), value=_ANY, visible=bool(cycles)),
+            gr.update(value=ANY, visible=bool(cycles)),
+            gr.update(choices=self._categories(cycle_id), value=ANY, visible=bool(cycles)),
         )
 
     def _categories(self, cycle_id: str | None) -> list[tuple[str, str]]:
@@ -286,7 +295,7 @@ class AnnotatePage:
             known = self._queue.standings.index(cycle_id).categories
         except (OrchestrationError, NotFoundError):
             known = ()
-        return [("all categories", _ANY), *((name, name) for name in known)]
+        return [ALL_CATEGORIES, *((name, name) for name in known)]
 
     def _guidelines(self) -> str:
         """Return the guidelines of this project; the file is its operator's."""
@@ -301,8 +310,8 @@ def _empty(page: Markup, last: tuple[str, str, str] | None = None) -> tuple[Any,
 
 
 def _wanted(cycle: str | None, role: str, category: str) -> Wanted:
-    kind = None if role in (None, _ANY) else Role(role)
-    return Wanted(cycle or None, kind, None if category in (None, _ANY) else category)
+    kind = None if role in (None, ANY) else Role(role)
+    return Wanted(cycle or None, kind, None if category in (None, ANY) else category)
 
 
 def _unchanged(screen: OnScreen) -> set[str]:
@@ -319,76 +328,35 @@ def build(workspace: Workspace) -> None:
         "concurrency_limit": 16,
     }
     once: dict[str, Any] = {**quiet, "trigger_mode": "once"}
-    screen, seen = gr.State(OnScreen()), gr.Textbox(visible="hidden", elem_id="cx-seen")
-    gr.HTML("<h1>Annotate</h1>")
-    progress = gr.HTML(elem_id="cx-progress")
-    with gr.Row(elem_classes="cx-wanted"):
-        cycle = gr.Dropdown([], label="Cycle", container=False, visible=False, min_width=140)
-        role = gr.Dropdown(_ROLES, value=_ANY, label="Role", container=False, visible=False, min_width=140)
-        category = gr.Dropdown(
-            [("all categories", _ANY)],
-            value=_ANY,
-            label="Category",
-            container=False,
-            visible=False,
-            min_width=140,
-        )
-    with gr.Row():
-        with gr.Column(scale=3, min_width=320):
-            item = gr.HTML(elem_id="cx-item")
-            with gr.Column(visible=False, elem_id="cx-judging") as judging:
-                with gr.Row(elem_classes="cx-keys"):
-                    verdicts: dict[HumanVerdict, gr.Button] = {
-                        Verdict.FIRST: gr.Button("A is better [A]", variant="primary", elem_id="key-a"),
-                        Verdict.SECOND: gr.Button("B is better [B]", variant="primary", elem_id="key-b"),
-                        Verdict.TIE: gr.Button("Tie [T]", elem_id="key-t"),
-                        "both_bad": gr.Button("Both bad [X]", elem_id="key-x"),
-                    }
-                    skip = gr.Button("Skip [S]", elem_id="key-s")
-                rating = gr.Radio(
-                    list("12345"),
-                    label="How good is the better one? Keys 1 to 5",
-                    elem_classes="cx-rating cx-keys-radio",
-                )
-                rationale = gr.Textbox(label="Why (optional)", lines=1, max_lines=6, max_length=4_000)
-                with gr.Accordion("Write a better answer", open=False):
-                    edited = gr.Textbox(
-                        label="It is learned in place of the winner",
-                        lines=4,
-                        max_lines=20,
-                        max_length=40_000,
-                    )
-                    with gr.Row():
-                        from_a = gr.Button("Start from A", size="sm")
-                        from_b = gr.Button("Start from B", size="sm")
-            with gr.Row(elem_classes="cx-keys-more"):
-                undo = gr.Button("Undo [U]", size="sm", elem_id="key-u")
-                agents = gr.Button("What the agents said [V]", size="sm", elem_id="key-v")
-            reopen = gr.Button("Show again what I skipped", visible=False)
-            saved = gr.HTML(elem_id="cx-saved")
-            said = gr.HTML(elem_id="cx-agents-said")
-        with (
-            gr.Column(scale=1, min_width=260),
-            gr.Accordion("Guidelines", open=True, elem_id="cx-guidelines"),
-        ):
-            guidelines = gr.Markdown(sanitize_html=True)
-
-    chosen: list[Any] = [cycle, role, category]
-    views = [screen, seen, item, progress, saved, said, judging, reopen, rating, rationale, edited]
-    gr.on(None, page.load, None, [*chosen, guidelines, *views], **quiet)
+    screen, ui = gr.State(OnScreen()), Layout()
+    chosen: list[Any] = [ui.cycle, ui.role, ui.category]
+    views = [
+        screen,
+        ui.seen,
+        ui.item,
+        ui.progress,
+        ui.saved,
+        ui.said,
+        ui.judging,
+        ui.reopen,
+        ui.rating,
+        ui.rationale,
+        ui.edited,
+    ]
+    gr.on(None, page.load, None, [*chosen, ui.guidelines, *views], **quiet)
     for one in chosen:
-        one.input(page.choose, [*chosen, screen], [category, *views], **quiet)
-    given = [screen, seen, rating, rationale, edited, *chosen]
-    for verdict, button in verdicts.items():
+        one.input(page.choose, [*chosen, screen], [ui.category, *views], **quiet)
+    given = [screen, ui.seen, ui.rating, ui.rationale, ui.edited, *chosen]
+    for verdict, button in ui.verdicts.items():
         button.click(_verdict(page, verdict), given, views, **once)
-    skip.click(page.skip, [screen, seen, *chosen], views, **once)
-    for button in (*verdicts.values(), skip):
+    ui.skip.click(page.skip, [screen, ui.seen, *chosen], views, **once)
+    for button in (*ui.verdicts.values(), ui.skip):
         button.click(None, None, None, js=_FORGET_PAIR, api_visibility="private")
-    undo.click(page.undo, [screen, *chosen], views, **once)
-    reopen.click(page.reopen, [screen, *chosen], views, **once)
-    agents.click(page.agents, [screen], [said], **once)
-    from_a.click(lambda shown_now: shown_now.texts[0], [screen], [edited], **quiet)
-    from_b.click(lambda shown_now: shown_now.texts[1], [screen], [edited], **quiet)
+    ui.undo.click(page.undo, [screen, *chosen], views, **once)
+    ui.reopen.click(page.reopen, [screen, *chosen], views, **once)
+    ui.agents.click(page.agents, [screen], [ui.said], **once)
+    ui.from_a.click(page.begin_with_a, [screen], [ui.edited], **quiet)
+    ui.from_b.click(page.begin_with_b, [screen], [ui.edited], **quiet)
 
 
 def _verdict(page: AnnotatePage, verdict: HumanVerdict) -> Any:
