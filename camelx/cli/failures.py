@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import shutil
@@ -23,6 +24,7 @@ from camelx.errors import CamelxError, StorageError
 
 INTERRUPTED = 130
 _SQLITE = "sqlite:///"
+_AGAIN_AFTER_S = 0.05
 
 
 class Commands(TyperGroup):
@@ -64,6 +66,21 @@ def interrupt_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, interrupt)
     # A shell starts background jobs with SIGINT ignored; camelx is to be stopped by it there too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.unraisablehook = _interrupt_again
+
+
+def _interrupt_again(lost: Any) -> None:
+    """Repeat an interrupt that came while an object was being thrown away: Python drops what is raised there."""
+    if lost.exc_type is not None and not issubclass(lost.exc_type, Exception | GeneratorExit):
+        # A little later: now it would be raised in this hook, and be lost again. No lock, which may be held.
+        _thread.start_new_thread(_interrupt_later, ())
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _interrupt_later() -> None:
+    time.sleep(_AGAIN_AFTER_S)
+    _thread.interrupt_main()
 
 
 def say(message: str) -> None:

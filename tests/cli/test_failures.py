@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,27 @@ def test_a_full_disk_is_one_message_with_the_place_that_has_least_room(
     assert "MiB free" in done.stderr
     assert "camelx cycle --resume" in done.stderr
     assert "[SQL" not in done.stderr
+
+
+_INTERRUPTED_WHILE_THROWN_AWAY = """
+import signal, time
+from camelx.cli.failures import interrupt_on_sigterm
+
+class ThrownAway:
+    def __del__(self):
+        signal.raise_signal(signal.{name})
+
+interrupt_on_sigterm()
+try:
+    ThrownAway()
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_comes_while_an_object_is_thrown_away_is_not_lost(name: str) -> None:
+    code = _INTERRUPTED_WHILE_THROWN_AWAY.format(name=name)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
