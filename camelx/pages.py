@@ -34,7 +34,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     if not head:
         return tag("table", tag("tbody", *(tag("tr", *(tag("td", c) for c in cells)) for cells in rows)))
     top = tag("thead", tag("tr", *(tag("th", name) for name in head)))
-    body = Markup("\n".join(_labelled_row(head, cells) for cells in rows))
+    body = Markup("\n".join(labelled_row(head, cells) for cells in rows))
     return tag("table", top, tag("tbody", body), css="blocks")
 
 
@@ -50,14 +50,15 @@ def page(title: str, body: str, style: str = "") -> str:
     return _PAGE.format(title=escaped(title), style=_STYLE + style, body=body)
 
 
-def _labelled_row(head: Sequence[str], cells: Sequence[str]) -> Markup:
-    """Return a row whose cells know the name of their column."""
+def labelled_row(head: Sequence[str], cells: Sequence[str], css: str = "") -> Markup:
+    """Return a row whose cells know the name of their column, which a narrow screen shows beside them."""
     return tag(
         "tr",
         *(
             Markup(f'<td data-label="{escaped(name)}">{tag("span", cell)}</td>')
             for name, cell in zip(head, cells, strict=True)
         ),
+        css=css,
     )
 
 

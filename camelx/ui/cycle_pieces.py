@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from camelx.comparing import Comparison, Difference
-from camelx.pages import Markup, escaped, tag
+from camelx.pages import Markup, escaped, labelled_row, tag
 from camelx.schemas import (
     CycleEvent,
     CycleStatus,
@@ -80,11 +80,7 @@ def _list_row(head: Sequence[str], summary: CycleSummary, is_selected: bool) -> 
         _scores(summary) or "–",
         "yes" if facts["promoted"] else "no",
     )
-    shown = "".join(
-        f'<td data-label="{escaped(name)}">{escaped(cell)}</td>'
-        for name, cell in zip(head, cells, strict=True)
-    )
-    return Markup(f"<tr{' class=cx-selected' if is_selected else ''}>{shown}</tr>")
+    return labelled_row(head, cells, css="cx-selected" if is_selected else "")
 
 
 def watched_cycle(watched: Watched) -> Markup:

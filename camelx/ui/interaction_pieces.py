@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from camelx.goal_thread import GoalThread, ThreadExecution, ThreadProposal, ThreadVote
 from camelx.goal_uploads import GoalRow, GoalUpload
-from camelx.pages import Markup, escaped, tag
+from camelx.pages import Markup, escaped, labelled_row, tag
 from camelx.schemas import (
     Annotation,
     Comparison,
@@ -79,11 +79,7 @@ def _line(one: InteractionLine, query: Mapping[str, str]) -> Markup:
         f"{one.latency_s:.2f}",
         badge(str(one.status)),
     )
-    shown = "".join(
-        f'<td data-label="{escaped(name)}"><span>{escaped(cell)}</span></td>'
-        for name, cell in zip(_HEAD, cells, strict=True)
-    )
-    return Markup(f"<tr{' class=cx-selected' if query.get('id') == one.id else ''}>{shown}</tr>")
+    return labelled_row(_HEAD, cells, css="cx-selected" if query.get("id") == one.id else "")
 
 
 def _pager(page: InteractionPage, query: Mapping[str, str]) -> Markup:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from camelx.explaining import Explanation, Side
-from camelx.pages import Markup, escaped, tag
+from camelx.pages import Markup, escaped, labelled_row, tag
 from camelx.ui.card_pieces import card
 from camelx.ui.charts import line_chart
 from camelx.versions import Answer, CurvePoint, Difference, Lineage, PairRow, Version, VersionComparison
@@ -74,11 +74,7 @@ def _version_row(one: Version, head: Sequence[str], is_selected: bool) -> Markup
         gate_mark(one),
         f"{one.created_at:%Y-%m-%d %H:%M}" if one.created_at else "",
     )
-    tds = (
-        Markup(f'<td data-label="{escaped(name)}">{tag("span", cell)}</td>')
-        for name, cell in zip(head, cells, strict=True)
-    )
-    return Markup(f"<tr{' class=cx-selected' if is_selected else ''}>{''.join(tds)}</tr>")
+    return labelled_row(head, cells, css="cx-selected" if is_selected else "")
 
 
 def badges(one: Version) -> Markup:
@@ -220,11 +216,7 @@ def _pair_row(pair: PairRow, one: Version, head: Sequence[str], offset: int) -> 
         _excerpt(pair.rejected),
         rests,
     )
-    tds = (
-        Markup(f'<td data-label="{escaped(name)}">{tag("span", cell)}</td>')
-        for name, cell in zip(head, cells, strict=True)
-    )
-    return Markup(f"<tr>{''.join(tds)}</tr>")
+    return labelled_row(head, cells)
 
 
 def _excerpt(text: str) -> str:
