@@ -102,7 +102,7 @@ class PlayedOn:
         )
         rows = list(interactions)
         phase = phase or self.phase
-        title = " ".join(text.split())[:_MAX_TITLE_CHARS] if kind == "human" and not self.title else ""
+        title = _title_of(text) if kind == "human" and not self.title else ""
         self.store.append_session_events(
             [event],
             phase=phase,
@@ -259,3 +259,9 @@ def _telling(who: Participant, reply: Reply) -> dict[str, Any]:
         "n_tokens": reply.completion_tokens,
         "seconds": round(reply.latency_s, 2),
     }
+
+
+def _title_of(text: str) -> str:
+    """Return the first words of a message, with a mark where they are not all of it."""
+    words = " ".join(text.split())
+    return words if len(words) <= _MAX_TITLE_CHARS else words[: _MAX_TITLE_CHARS - 1].rstrip() + "…"

@@ -110,6 +110,17 @@ def nothing_selected() -> Markup:
     )
 
 
+def only_look(name: str) -> Markup:
+    """Return the page of somebody who may not talk to the agents."""
+    return tag(
+        "div",
+        tag("h3", "You may look, not talk"),
+        tag("p", f"{name} has the role viewer; talking to agents takes annotator, which an admin can give."),
+        Markup('<p><a href="/interactions">See what agents have said</a></p>'),
+        css="cx-empty",
+    )
+
+
 def _invitation(session: LiveSession) -> str:
     return {
         "team": "Write a goal. The Proposer makes a plan, you approve, redirect or edit it, and the Executor "

@@ -150,7 +150,7 @@ def thread_tree(thread: GoalThread, selected: str | None) -> Markup:
         tag("ul", *branches, css="cx-tree"),
         _pairs(thread.pairs),
         _comparisons(thread.comparisons, _authors(thread)),
-        _annotations(thread.annotations),
+        _annotations(thread.annotations, _authors(thread)),
         _evaluations(thread.evaluations, within, selected),
     ]
     return tag("article", *parts, css="cx-thread")
@@ -257,19 +257,30 @@ def _comparisons(comparisons: Sequence[Comparison], authors: Mapping[str, str]) 
     return tag("details", tag("summary", what), tag("ul", *rows, css="cx-votes"))
 
 
-def _annotations(annotations: Sequence[Annotation]) -> Markup:
+def _annotations(annotations: Sequence[Annotation], authors: Mapping[str, str]) -> Markup:
     if not annotations:
         return Markup("")
     rows = (
         tag(
             "li",
             tag("b", a.annotator),
-            f" says {a.verdict}" + (f": {a.rationale}" if a.rationale else "") + " · ",
+            f" {_opinion(a, authors)}" + (f": {a.rationale}" if a.rationale else "") + " · ",
             annotate_link(a.first_id, a.second_id),
         )
         for a in annotations
     )
     return Markup(tag("h4", "What people said") + tag("ul", *rows, css="cx-votes"))
+
+
+def _opinion(said: Annotation, authors: Mapping[str, str]) -> str:
+    """Return what a person said of two results, each named by who wrote it."""
+    first, second = (authors.get(id, id[:8]) for id in (said.first_id, said.second_id))
+    return {
+        "first": f"prefers {first} to {second}",
+        "second": f"prefers {second} to {first}",
+        "tie": f"sees a tie of {first} and {second}",
+        "both_bad": f"finds {first} and {second} both bad",
+    }[str(said.verdict)]
 
 
 def _evaluations(rows: Sequence[Interaction], within: Mapping[str, str], selected: str | None) -> Markup:

@@ -204,12 +204,12 @@ def _pairs(lineage: Lineage, offset: int) -> Markup:
     )
 
 
-def _pair_row(pair: PairRow, one: Version, head: Sequence[str], offset: int) -> Markup:
-    rests = f"{pair.source}: {pair.n_votes} votes" + (
-        f", {pair.n_annotations} people" if pair.n_annotations else ""
-    )
+def _pair_row(pair: PairRow, version: Version, head: Sequence[str], offset: int) -> Markup:
+    verified = ("verifier",) if pair.source == "verifier" else ()
+    counted = ((pair.n_votes, "vote", "votes"), (pair.n_annotations, "person", "people"))
+    rests = ", ".join([*verified, *(f"{n} {one if n == 1 else more}" for n, one, more in counted if n)])
     cells = (
-        model_link(pair.id[:8], one.name, one.version, pair=pair.id, offset=offset),
+        model_link(pair.id[:8], version.name, version.version, pair=pair.id, offset=offset),
         str(pair.role),
         f"{pair.weight:.2f}",
         _excerpt(pair.chosen),
@@ -302,7 +302,8 @@ def answers_view(answers: Sequence[Answer]) -> Markup:
 
 
 def _answer(answer: Answer) -> Markup:
-    plan = [tag("div", tag("b", "Plan: "), answer.plan, css="cx-text")] if answer.plan is not None else []
+    named = "" if (answer.plan or "").lower().startswith("plan") else tag("b", "Plan: ")
+    plan = [tag("div", named, answer.plan, css="cx-text")] if answer.plan is not None else []
     cost = f"{answer.completion_tokens:,} tokens in {answer.seconds:.1f} s"
     return tag(
         "div",

@@ -143,7 +143,8 @@ def test_another_person_sees_nothing_and_an_admin_may_only_read(tmp_path):
         assert not here["message"]["visible"]
         with pytest.raises(gr.Error, match="ann&#x27;s"):
             page.close(i, asks("root"))
-        for act in (page.load, lambda r: page.say(i, "hi", r), lambda r: page.look(i, "", r)):
+        assert "eve has the role viewer" in seen(page.load(asks("eve", session=i)))["said"]
+        for act in (lambda r: page.say(i, "hi", r), lambda r: page.look(i, "", r)):
             with pytest.raises(gr.Error, match="viewer"):
                 act(asks("eve"))
 

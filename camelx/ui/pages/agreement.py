@@ -14,10 +14,11 @@ import gradio as gr
 from camelx.annotation.agreement import AgreementReport, Disagreement, agreement_report
 from camelx.annotation.importing import import_annotations
 from camelx.annotation.settling import settle_pair, unsettle_pair, withdraw
-from camelx.errors import CamelxError, ConfigError
+from camelx.errors import CamelxError, ConfigError, NotFoundError
 from camelx.pages import Markup, tag
 from camelx.schemas import AccessRole, Principal
 from camelx.ui import agreement_pieces as pieces
+from camelx.ui.annotate_pieces import note
 from camelx.ui.guard import guard, shown
 from camelx.workspace import Workspace
 
@@ -76,7 +77,8 @@ class AgreementPage:
             raise shown(e) from e
         subject = f"{first} {second}"
         self._workspace.access.audit(principal, "annotation.settle", subject, preferred=preferred)
-        return (shown_pair, "", *self._all(cycle, position, principal))
+        done = note(f"Settled: {_SETTLES[label]}. Undo takes it back.")
+        return (done, shown_pair, "", *self._all(cycle, position, principal))
 
     def undo(
         self, cycle: str, position: int, shown_pair: str, last: str, request: gr.Request
@@ -90,10 +92,13 @@ class AgreementPage:
         pair = _pair_in(last or shown_pair)
         try:
             unsettle_pair(self._workspace.queue, self._workspace.store, pair)
+        except NotFoundError as e:
+            raise shown(NotFoundError("there is nothing to take back: this pair is not settled")) from e
         except CamelxError as e:
             raise shown(e) from e
         self._workspace.access.audit(principal, "annotation.unsettle", " ".join(pair))
-        return ("", "", *self._all(cycle, position, principal))
+        done = note("What was settled is taken back.")
+        return (done, "", "", *self._all(cycle, position, principal))
 
     def preview(self, file: str | None, request: gr.Request) -> tuple[Any, ...]:
         """Return what a file's import would change, and the button that does it."""
@@ -204,17 +209,18 @@ def build(workspace: Workspace) -> None:
     gr.HTML("<h2>Where people differ</h2>")
     dispute = gr.HTML(elem_id="cx-dispute")
     with gr.Row(visible=False, elem_classes="cx-buttons") as steps:
-        before = gr.Button("Previous (p)", size="sm", elem_id="key-p")
-        after = gr.Button("Next (n)", size="sm", elem_id="key-n")
+        before = gr.Button("Previous [P]", size="sm", elem_id="key-p")
+        after = gr.Button("Next [N]", size="sm", elem_id="key-n")
     with gr.Group(visible=False, elem_id="cx-settle") as settling:
         gr.HTML("<p class=cx-ask>Settle it: your verdict holds, whatever people said.</p>")
         why = gr.Textbox(label="Why (optional)", max_length=4_000)
         with gr.Row(elem_classes="cx-buttons"):
             buttons = {
-                label: gr.Button(f"{says} ({_KEYS[label]})", size="sm", elem_id=f"key-{_KEYS[label]}")
+                label: gr.Button(f"{says} [{_KEYS[label].upper()}]", size="sm", elem_id=f"key-{_KEYS[label]}")
                 for label, says in _SETTLES.items()
             }
-            undo = gr.Button("Undo (u)", size="sm", elem_id="key-u")
+            undo = gr.Button("Undo [U]", size="sm", elem_id="key-u")
+    settled = gr.HTML(elem_id="cx-settled")
     exports = gr.HTML(elem_id="cx-exports")
     with gr.Column(visible=False) as admins:
         with gr.Accordion("Import annotations", open=False, elem_id="cx-import"):
@@ -241,9 +247,13 @@ def build(workspace: Workspace) -> None:
     after.click(page.step, [cycle, position, gr.State(1)], one, **quiet)
     for label, button in buttons.items():
         given = [cycle, position, pair, gr.State(label), why]
-        button.click(page.settle, given, [last, why, *everything], trigger_mode="once", **quiet)
+        button.click(page.settle, given, [settled, last, why, *everything], trigger_mode="once", **quiet)
     undo.click(
-        page.undo, [cycle, position, pair, last], [last, why, *everything], trigger_mode="once", **quiet
+        page.undo,
+        [cycle, position, pair, last],
+        [settled, last, why, *everything],
+        trigger_mode="once",
+        **quiet,
     )
     file.change(page.preview, [file], [preview, bring_in], **quiet)
     bring_in.click(

@@ -21,6 +21,7 @@ from camelx.ui.chat_pieces import (
     conversation,
     heading,
     nothing_selected,
+    only_look,
     session_list,
 )
 from camelx.ui.guard import guard, shown
@@ -43,19 +44,21 @@ class ChatPage:
 
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         """Return the page as it begins: selected, the form, and the session that its address names."""
-        principal = self._who(request)
+        principal = guard(self._workspace, request, AccessRole.VIEWER)
+        if not principal.role.includes(AccessRole.ANNOTATOR):
+            return (None, gr.update(visible=False), *_nothing(only_look(principal.name)), Markup(""))
         query = dict(request.query_params)
         selected = str(query["session"]) if query.get("session") else None
         return (selected, gr.update(open=not selected), *self._seen(principal, selected, "", query))
 
     def choices(self, mode: str, request: gr.Request) -> tuple[Any, Any, Any]:
         """Return who can be chosen to answer, and beside whom, in this mode."""
-        self._who(request)
+        principal = guard(self._workspace, request, AccessRole.VIEWER)
         try:
-            names = self._sessions.choices()
+            names = self._sessions.choices() if principal.role.includes(AccessRole.ANNOTATOR) else ()
         except CamelxError as e:
             gr.Warning(str(shown(e)))
-            names = []
+            names = ()
         first, second = [_AUTOMATIC, *names], [_AUTOMATIC_B, *names]
         is_pair = mode == "ab"
         return (
@@ -268,12 +271,17 @@ def build(workspace: Workspace) -> None:
     with gr.Group(visible=False, elem_id="cx-decide") as decide:
         gr.HTML("<p class=cx-ask>What is to become of this proposal?</p>")
         with gr.Row():
-            approve = gr.Button("Approve (A)", variant="primary", elem_id="key-a")
+            approve = gr.Button("Approve [A]", variant="primary", elem_id="key-a")
         with gr.Row():
             words = gr.Textbox(
-                label="Redirect the Proposer", max_length=MAX_MESSAGE_CHARS, lines=1, max_lines=6, scale=4
+                label="Redirect the Proposer",
+                max_length=MAX_MESSAGE_CHARS,
+                lines=1,
+                max_lines=6,
+                scale=4,
+                min_width=240,
             )
-            redirect = gr.Button("Redirect", elem_id="cx-redirect", scale=1)
+            redirect = gr.Button("Redirect", elem_id="cx-redirect", scale=1, min_width=110)
         with gr.Accordion("Edit it", open=False):
             proposal = gr.Textbox(label="Your version", max_length=MAX_MESSAGE_CHARS, lines=3, max_lines=12)
             edit = gr.Button("Carry out my version", elem_id="cx-edit")
@@ -281,10 +289,10 @@ def build(workspace: Workspace) -> None:
         gr.HTML("<p class=cx-ask>Which answer is better?</p>")
         with gr.Row():
             verdicts = {
-                "a": gr.Button("A (1)", elem_id="key-1", variant="primary", min_width=130),
-                "b": gr.Button("B (2)", elem_id="key-2", variant="primary", min_width=130),
-                "tie": gr.Button("Tie (T)", elem_id="key-t", min_width=130),
-                "both_bad": gr.Button("Both bad (X)", elem_id="key-x", min_width=130),
+                "a": gr.Button("A [1]", elem_id="key-1", variant="primary", min_width=130),
+                "b": gr.Button("B [2]", elem_id="key-2", variant="primary", min_width=130),
+                "tie": gr.Button("Tie [T]", elem_id="key-t", min_width=130),
+                "both_bad": gr.Button("Both bad [X]", elem_id="key-x", min_width=130),
             }
         with gr.Accordion("Why, and a better answer", open=False):
             rationale = gr.Textbox(label="Why", max_length=MAX_MESSAGE_CHARS, lines=1, max_lines=6)
@@ -301,7 +309,7 @@ def build(workspace: Workspace) -> None:
             elem_id="cx-message",
         )
         send = gr.Button("Send", visible=False, variant="primary", scale=1, min_width=90, elem_id="cx-send")
-        stop = gr.Button("Stop (S)", visible=False, variant="stop", scale=1, min_width=90, elem_id="key-s")
+        stop = gr.Button("Stop [S]", visible=False, variant="stop", scale=1, min_width=90, elem_id="key-s")
     with gr.Row(visible=False) as ending:
         close = gr.Button("Close this session", size="sm", elem_id="cx-close")
         delete = gr.Button("Delete it ...", size="sm", elem_id="cx-delete")
