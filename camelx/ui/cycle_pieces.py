@@ -105,7 +105,9 @@ def _told(watched: Watched) -> Markup:
     if cycle.status is CycleStatus.QUEUED:
         waits_for_worker = launch is not None and launch.pid is None and launch.flow_run_id is not None
         said.append(
-            "It waits for a worker." if waits_for_worker else "Its process starts; that takes seconds."
+            "It waits for a worker."
+            if waits_for_worker
+            else "Its process starts; that takes up to a minute where it starts a Prefect server, too."
         )
     elif cycle.status is CycleStatus.RUNNING and launch is not None and launch.cancel_asked_at:
         said.append("Somebody asked it to stop; it closes what it does first.")

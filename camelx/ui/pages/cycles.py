@@ -86,7 +86,7 @@ class CyclesPage:
                 raise ConfigError(f"choose a config; {folder} has none that loads where the list is empty")
             self._workspace.cycles.check(config, overrides_of(goals, seed, lines))
         except ConfigError as e:
-            return tag("div", str(e), css="cx-text cx-bad")
+            return tag("div", str(_on_the_form(e)), css="cx-text cx-bad")
         return tag("div", "This can be started.", css="cx-good")
 
     def start(
@@ -108,6 +108,8 @@ class CyclesPage:
             cycle = self._workspace.cycles.start(
                 config or "", overrides, by=principal.name, trace_id=current_trace_id()
             )
+        except ConfigError as e:
+            raise shown(_on_the_form(e)) from e
         except CamelxError as e:
             raise shown(e) from e
         self._workspace.access.audit(principal, "cycle.start", cycle.id, config=config, overrides=overrides)
@@ -126,6 +128,18 @@ class CyclesPage:
             raise shown(e) from e
         self._workspace.access.audit(principal, "cycle.cancel", selected or "")
         return self._seen(selected, self._listed(), True)
+
+    def ask_resume(self, selected: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """Return the question where to go on; nothing is left of a cycle that has completed."""
+        guard(self._workspace, request, AccessRole.OPERATOR)
+        stages = [str(one) for one in Stage]
+        try:
+            is_done = self._workspace.cycles.cycle(selected or "").status is CycleStatus.COMPLETED
+        except CamelxError as e:
+            raise shown(e) from e
+        if is_done:  # pairs are made anew where people have judged since
+            return gr.update(visible=True), gr.update(choices=stages, value=str(Stage.EXPORT))
+        return gr.update(visible=True), gr.update(choices=[_WHAT_IS_LEFT, *stages], value=_WHAT_IS_LEFT)
 
     def resume(self, selected: str | None, from_stage: str, request: gr.Request) -> tuple[Any, ...]:
         """Go on with the selected cycle, and return list, cycle, cancel, resume and timer as they are then.
@@ -232,6 +246,11 @@ class CyclesPage:
         return links
 
 
+def _on_the_form(error: ConfigError) -> ConfigError:
+    """Return the error in the words of the form, which has no option --set."""
+    return ConfigError(str(error).replace("--set ", ""))
+
+
 def overrides_of(goals: str | None, seed: str | None, lines: str | None) -> dict[str, Any]:
     """Return the overrides that the form's fields say; its lines of key=value win.
 
@@ -263,7 +282,7 @@ def build(workspace: Workspace) -> None:
             yes_cancel = gr.Button("Yes, cancel it", variant="stop", size="sm")
             no_cancel = gr.Button("No", size="sm")
     with gr.Group(visible=False) as sure_resume:
-        gr.HTML("<p class=cx-ask>Go on with it? No answered model call is made again.</p>")
+        gr.HTML("<p class=cx-ask>Run it on from there? No model call that was answered is made again.</p>")
         stage = gr.Dropdown(
             [_WHAT_IS_LEFT, *(str(one) for one in Stage)], value=_WHAT_IS_LEFT, label="Run again from"
         )
@@ -295,7 +314,7 @@ def build(workspace: Workspace) -> None:
     start.click(page.start, fields, [selected, *seen, form], api_visibility="private", trigger_mode="once")
     hide, reveal = gr.update(visible=False), gr.update(visible=True)
     cancel.click(lambda: reveal, None, [sure_cancel], **quiet)
-    resume.click(lambda: reveal, None, [sure_resume], **quiet)
+    resume.click(page.ask_resume, [selected], [sure_resume, stage], **quiet)
     for button, group in ((no_cancel, sure_cancel), (no_resume, sure_resume)):
         button.click(lambda: hide, None, [group], **quiet)
     yes_cancel.click(lambda: hide, None, [sure_cancel], **quiet)
