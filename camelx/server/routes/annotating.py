@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from camelx.access import allow
 from camelx.annotation import AgentsSaid, Progress, Recorded, Wanted, agents_said, progress_of
@@ -45,6 +45,14 @@ _NOTHING: dict[int | str, dict[str, Any]] = {
     **_UNKNOWN,
     409: {"description": "No cycle has anything to judge, or somebody else has it before them."},
 }
+
+
+def _wanted(cycle_id: Name = None, role: Role | None = None, category: Name = None) -> Wanted:
+    return Wanted(cycle_id, role, category)
+
+
+WantedDep = Annotated[Wanted, Depends(_wanted)]
+"""What the person wants to judge, from the query."""
 
 
 @router.get("", response_model=AnnotationPage)
@@ -93,28 +101,16 @@ def give_verdicts(batch: Batch, principal: Annotator, workspace: WorkspaceDep) -
 
 
 @router.get("/next", response_model=NextItem, responses=_NOTHING)
-def next_item(
-    principal: Annotator,
-    workspace: WorkspaceDep,
-    cycle_id: Name = None,
-    role: Role | None = None,
-    category: Name = None,
-) -> NextItem:
+def next_item(principal: Annotator, workspace: WorkspaceDep, wanted: WantedDep) -> NextItem:
     """Return what to judge next, which nobody else gets until its lease expires; asked again, the same."""
-    offer = workspace.queue.next_item(principal.name, Wanted(cycle_id, role, category))
+    offer = workspace.queue.next_item(principal.name, wanted)
     return NextItem(item=None if offer is None else ItemView.of(offer))
 
 
 @router.post("/next", response_model=NextItem, responses=_NOTHING)
-def take_next_item(
-    principal: Annotator,
-    workspace: WorkspaceDep,
-    cycle_id: Name = None,
-    role: Role | None = None,
-    category: Name = None,
-) -> NextItem:
+def take_next_item(principal: Annotator, workspace: WorkspaceDep, wanted: WantedDep) -> NextItem:
     """Do what GET does, for clients that want nothing changed by a GET."""
-    return next_item(principal, workspace, cycle_id, role, category)
+    return next_item(principal, workspace, wanted)
 
 
 @router.get("/item", response_model=NextItem, responses=_NOTHING)
@@ -150,16 +146,9 @@ def undo(principal: Annotator, workspace: WorkspaceDep) -> UndoneView:
 
 
 @router.get("/progress", response_model=Progress, responses=_NOTHING)
-def get_progress(
-    principal: Annotator,
-    workspace: WorkspaceDep,
-    cycle_id: Name = None,
-    role: Role | None = None,
-    category: Name = None,
-) -> Progress:
+def get_progress(principal: Annotator, workspace: WorkspaceDep, wanted: WantedDep) -> Progress:
     """Return how far you have come."""
-    asked = Wanted(cycle_id, role, category)
-    return progress_of(workspace.store, workspace.queue, principal.name, asked)
+    return progress_of(workspace.store, workspace.queue, principal.name, wanted)
 
 
 @router.get("/{annotation_id}", response_model=Annotation)
