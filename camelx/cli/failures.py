@@ -70,7 +70,7 @@ def interrupt_on_sigterm() -> None:
 
 
 def _interrupt_again(lost: Any) -> None:
-    """Repeat an interrupt that came while an object was being thrown away: Python drops what is raised there."""
+    """Repeat an interrupt that came while an object was thrown away: Python drops what is raised there."""
     if lost.exc_type is not None and not issubclass(lost.exc_type, Exception | GeneratorExit):
         # A little later: now it would be raised in this hook, and be lost again. No lock, which may be held.
         _thread.start_new_thread(_interrupt_later, ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from camelx.pages import Markup, page, tag
 from camelx.ui.look import CSS, HEAD, theme
 from camelx.ui.pages import PAGES
 from camelx.ui.signed_in import signed_in_line
@@ -13,6 +14,7 @@ from camelx.workspace import Workspace
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.responses import Response
 
 
 Who = Callable[["Request"], Awaitable[str | None]]
@@ -28,11 +30,11 @@ def mount_pages(app: FastAPI, workspace: Workspace, who: Who) -> FastAPI:
         gr.Navbar(main_page_name=first.title)
         signed_in_line(workspace)
         first.build(workspace)
-    for page in others:
-        with blocks.route(page.title, page.path):
+    for one in others:
+        with blocks.route(one.title, one.path):
             gr.Navbar(main_page_name=first.title)
             signed_in_line(workspace)
-            page.build(workspace)
+            one.build(workspace)
 
     mounted: FastAPI = gr.mount_gradio_app(
         app,
@@ -49,4 +51,31 @@ def mount_pages(app: FastAPI, workspace: Workspace, who: Who) -> FastAPI:
         enable_monitoring=False,
         max_file_size=int(workspace.settings.max_upload_mb * 2**20),
     )
+    _answer_wrong_addresses(mounted)
     return mounted
+
+
+def _answer_wrong_addresses(app: FastAPI) -> None:
+    """Let a browser that asks for a page that there is not see one that leads on, and no JSON."""
+    from fastapi import FastAPI
+    from fastapi.exception_handlers import http_exception_handler
+    from starlette.exceptions import HTTPException
+    from starlette.responses import HTMLResponse
+    from starlette.routing import Mount
+
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code != 404 or "text/html" not in request.headers.get("accept", ""):
+            return await http_exception_handler(request, error)
+        return HTMLResponse(no_such_page(request.url.path), 404)
+
+    pages = next(one.app for one in reversed(app.routes) if isinstance(one, Mount))
+    assert isinstance(pages, FastAPI)
+    pages.add_exception_handler(HTTPException, answer)
+
+
+def no_such_page(path: str) -> str:
+    """Return the page that stands where there is none: what was asked for, and all there is."""
+    links = (tag("li", Markup(f'<a href="{one.path}">{one.title}</a>')) for one in PAGES)
+    said = tag("p", f"There is no page {path}. These there are:")
+    return page("Not found", tag("h1", "Not found") + said + tag("ul", *links))

@@ -120,6 +120,10 @@ CSS = """
     text-align: right; }
   .cx-blocks td::before { content: attr(data-label); opacity: .75; }
 }
+.gradio-container .prose a { padding: 0; }
+.cx-blocks :is(th, td) { border-color: var(--border-color-primary) !important; }
+.cx-log-lines td:nth-child(6) a { color: inherit; text-decoration: none; }
+.cx-log-lines td:nth-child(6) a:hover { text-decoration: underline; }
 .cx-filters { gap: .5rem !important; }
 .cx-log-lines { font-size: .9rem; }
 .cx-log-lines td:nth-child(3) { min-width: 7rem; }
