@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 from camelx.annotation.agreement import agreement_report
 from camelx.cli.app import app
 from camelx.config import load_config, settings
-from camelx.cycles import _unfinished, open_store
+from camelx.cycles import open_store
 from camelx.demo_data import Filled, fill, history
 from camelx.demo_data.agents import AGENTS
 from camelx.errors import ConfigError, OrchestrationError
 from camelx.goal_sets import choose_goals
+from camelx.opening import _unfinished
 from camelx.schemas import Cycle, CycleStatus, Goal, Role, Stage
 from camelx.storage import Store
 from camelx.verdicts import annotations_to_learn, people_of
@@ -69,6 +70,8 @@ def test_the_cycles_are_complete_as_far_as_they_go(store: Store) -> None:
         reports = store.stage_reports(cycle.id)
         assert tuple(reports) == done
         assert {report.status for report in reports.values()} == {CycleStatus.COMPLETED}
+        of_stages = sum(report.seconds for report in reports.values())
+        assert of_stages == pytest.approx(cycle.seconds, abs=5), "the page shows times that add up"
         assert Path(reports[Stage.EXPORT].details["parquet"]).is_file()
         assert reports[Stage.EXPORT].counts["pairs"] > 20
         kinds = Counter(event.kind for event in store.events_after(cycle.id))

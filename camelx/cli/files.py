@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from camelx.validation import ValidationReport
 
 import_app = typer.Typer(
-    help="Bring goals, or rounds played elsewhere, into the database.", no_args_is_help=True
+    help="Bring goals, rounds played elsewhere, or annotations into the database.", no_args_is_help=True
 )
 
 Source = Annotated[str | None, typer.Option(help="Name of where it comes from; default: the file's.")]

@@ -62,11 +62,11 @@ def add_judged_cycle(store: Store, number: int, *, seed: int, start: datetime, n
     cycle = demo_cycle(number, config, list(by_goal), start)
     store.add_cycle(cycle)
     store.add_events(cycle.id, [(start, CycleStatusChanged(status=CycleStatus.RUNNING))])
-    asyncio.run(_play(store, cycle, config, by_goal, clock))
+    end = asyncio.run(_play(store, cycle, config, by_goal, clock))
     for stage in (stages.mutual_rank, stages.export_preference_pairs, stages.validate):
-        begun, report = clock(), stage(cycle.id)
-        store.save_stage_report(report.model_copy(update={"started_at": begun}))
-    end = clock()
+        begun, report, end = end, stage(cycle.id), clock()
+        seconds = (end - begun).total_seconds()  # as the demo's clock has it
+        store.save_stage_report(report.model_copy(update={"started_at": begun, "seconds": seconds}))
     known = {goal.id: problem for goal, problem in by_goal.items()}
     pairs, results = _pairs_to_judge(store, cycle.id)
     said = annotations_of(
@@ -81,8 +81,12 @@ def add_judged_cycle(store: Store, number: int, *, seed: int, start: datetime, n
 
 async def _play(
     store: Store, cycle: Cycle, config: RunConfig, by_goal: Mapping[Goal, Problem], clock: Clock
-) -> None:
-    """Let the rule agents work on the goals and review each other, through the rooms that ask models."""
+) -> datetime:
+    """Let the rule agents work and review each other, through the rooms that ask models.
+
+    Returns:
+        When their work was done, and the reviews began.
+    """
     known = {problem.text: problem for problem in by_goal.values()}
     team = [RuleAgent(skill, known) for skill in AGENTS]
     begun, stamped = clock(), list[Interaction]()
@@ -110,6 +114,7 @@ async def _play(
     await ranking.hold_reviews(sitting, config.ranking)
     store.save_interactions(turn for _, turn in turns)
     store.save_votes(vote for votes, _ in turns for vote in votes)
+    return ended
 
 
 def generation_report(
