@@ -143,7 +143,8 @@ def checks(state: State, text: str) -> tuple[Any, ...]:
     mistakes = agents_mistakes(text) if text.strip() else ()
     diff = unified_diff(state["base"], masked(text), f"{state['file']} now", "yours")
     if not text.strip():
-        said = tag("p", "There is no agents file yet: begin with a template, below.", css="cx-empty")
+        where = "put one in the editor, under Templates, import and export"
+        said = tag("p", f"There is no {state['file']} yet: {where}.", css="cx-empty")
         return said, Markup(""), gr.update(interactive=False)
     can_save = bool(diff) and not mistakes
     return checked_view(mistakes, bool(diff)), change_view(diff), gr.update(interactive=can_save)

@@ -155,6 +155,7 @@ def test_the_address_names_a_cycle_or_a_pair(page: AnnotatePage, workspace: Work
     compared = workspace.store.comparisons("c1")[-1]
     assert page.load(asks())[0]["value"] == "c2"
     assert page.load(asks(cycle="c1"))[0]["value"] == "c1"
+    assert any("Nothing of cycle c9 can be judged yet" in str(shown) for shown in page.load(asks(cycle="c9")))
     named = Views(page.load(asks(pair=f"{compared.second_id},{compared.first_id}")))
     assert {named.screen.first_id, named.screen.second_id} == {compared.first_id, compared.second_id}
     assert "no pair that can be judged" in Views(page.load(asks(pair="a,b"))).saved

@@ -270,7 +270,9 @@ def build(workspace: Workspace) -> None:
         page.keep_mine, [ui.state, ui.text], [ui.state, ui.conflict, ui.conflict_buttons, *checks], **once
     )
     ui.version.input(page.version_diff, [ui.state, ui.version], [ui.version_diff, ui.restore], **quiet)
-    ui.restore.click(page.restore, [ui.state, ui.version], whole, **once)
+    restored = ui.restore.click(page.restore, [ui.state, ui.version], whole, **once)
+    no_diff = (Markup(""), gr.update(visible=False))
+    restored.success(lambda: no_diff, None, [ui.version_diff, ui.restore], **quiet)
     ui.template.input(page.template_chosen, [ui.template], [ui.about], **quiet)
     brought = [ui.text, *form, *checks]
     ui.use.click(page.use_template, [ui.state, ui.template], brought, **once)

@@ -74,7 +74,7 @@ class AnnotatePage:
         """
         principal = guard(self._workspace, request, AccessRole.VIEWER)
         query = {name: str(value) for name, value in dict(request.query_params).items()}
-        cycle_id = self._cycle_named(query.get("cycle"))
+        asked, cycle_id = query.get("cycle"), self._cycle_named(query.get("cycle"))
         choices = (*self._choices(cycle_id), self._guidelines())
         if not principal.role.includes(AccessRole.ANNOTATOR):
             return (*choices, *_empty(only_look(principal.name)))
@@ -84,7 +84,9 @@ class AnnotatePage:
             return (*choices, *self._next(principal, Wanted(cycle_id), None, str(e)))
         if offer is not None:
             return (*choices, *self._views(principal, offer, Wanted(cycle_id), None, ""))
-        return (*choices, *self._next(principal, Wanted(cycle_id), None, ""))
+        other = asked and asked != cycle_id
+        said = f"Nothing of cycle {asked} can be judged yet; this is of cycle {cycle_id}." if other else ""
+        return (*choices, *self._next(principal, Wanted(cycle_id), None, said))
 
     def choose(
         self, cycle: str | None, role: str, category: str, screen: OnScreen, request: gr.Request
