@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
+_AT_ONCE = 32
+"""Calls of one handler that may be under way."""
+
 Who = Callable[["Request"], Awaitable[str | None]]
 """Returns the name of whoever sent a request; None: nobody is signed in."""
 
@@ -35,7 +38,8 @@ def mount_pages(app: FastAPI, workspace: Workspace, who: Who) -> FastAPI:
             gr.Navbar(main_page_name=first.title)
             signed_in_line(workspace)
             one.build(workspace)
-
+    # By default one person at a time would get an answer of a handler.
+    blocks.queue(default_concurrency_limit=_AT_ONCE)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         blocks,
