@@ -29,8 +29,8 @@ async def watch_cycle(
     await websocket.accept(subprotocol=accepted_protocol(websocket))
     try:
         await run_in_threadpool(workspace.store.cycle, cycle_id)
-    except (ConfigError, NotFoundError) as e:
-        await close(websocket, NO_SUCH_THING, str(e))
+    except (ConfigError, NotFoundError):
+        await close(websocket, NO_SUCH_THING, f"there is no cycle {cycle_id[:80]!r}")
         return
     async with workspace.events.watch(cycle_id, after) as subscription:
         check = still_allowed(websocket, workspace.access, AccessRole.VIEWER)
