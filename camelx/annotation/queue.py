@@ -9,6 +9,7 @@ so that several apps may serve the same queue. A call is a few indexed statement
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -18,7 +19,7 @@ from camelx.annotation.items import Item, make_item
 from camelx.annotation.recording import Opinion, annotations_of, cleaned
 from camelx.annotation.standing import Choice, QueueRules, Standing, Wanted
 from camelx.annotation.standings import Standings
-from camelx.errors import ConfigError, ConflictError, NotFoundError
+from camelx.errors import ConfigError, ConflictError, NotFoundError, OrchestrationError
 from camelx.schemas import Annotation, Lease, Skip, stable_id, utc_now
 from camelx.storage import Store
 
@@ -61,6 +62,11 @@ class AnnotationQueue:
         self._store, self.rules = store, rules or QueueRules()
         self.standings = Standings(store, self.rules)
         """What can be judged, and what was."""
+
+    def read_ahead(self) -> None:
+        """Read what the latest ranking offers before somebody asks, who would wait for it."""
+        with suppress(OrchestrationError):  # nothing is ranked yet
+            self.standings.of()
 
     # Judging
 

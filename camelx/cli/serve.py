@@ -25,7 +25,7 @@ def serve(
     from camelx.cli.failures import interrupt_on_sigterm
     from camelx.config import settings
     from camelx.logs import log_json
-    from camelx.orchestration.settling import settled_regularly
+    from camelx.repeating import repeated
     from camelx.workspace import Workspace
 
     set_address(host, port)
@@ -38,7 +38,12 @@ def serve(
 
     from camelx.server import create_app
 
-    with listening, Workspace.open(known) as workspace, settled_regularly(workspace.cycles):
+    with (
+        listening,
+        Workspace.open(known) as workspace,
+        repeated(workspace.cycles.settle, 30.0, "looking for cycles that ended unseen"),
+        repeated(workspace.queue.read_ahead, 2.0, "reading what can be judged"),
+    ):
         config = uvicorn.Config(
             create_app(workspace, pages=pages),
             log_config=None,

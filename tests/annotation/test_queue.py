@@ -141,6 +141,18 @@ def test_a_cycle_that_is_ranked_anew_is_read_anew(judged: Store, queue: Annotati
 # Leases
 
 
+def test_what_was_read_ahead_is_not_read_by_who_asks(judged: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = AnnotationQueue(judged, ALONE)
+    queue.read_ahead()
+    monkeypatch.delattr(standings_module, "read_index")
+    assert next_offer(queue, "ann")
+
+
+def test_reading_ahead_where_nothing_is_ranked_does_nothing(database: str) -> None:
+    with Store.open(database) as store:
+        AnnotationQueue(store).read_ahead()
+
+
 def test_while_one_reads_a_new_ranking_others_go_on_with_the_one_before(
     judged: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

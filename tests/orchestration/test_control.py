@@ -25,7 +25,7 @@ from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError
 from camelx.orchestration.control import CycleControl
 from camelx.orchestration.detached import is_alive, last_lines
 from camelx.orchestration.server import PrefectServer
-from camelx.orchestration.settling import settled_regularly
+from camelx.repeating import repeated
 from camelx.schemas import CycleStatus, Launch, Stage
 from camelx.storage import Store
 
@@ -224,7 +224,7 @@ def test_a_process_that_is_killed_is_noticed_told_of_and_in_nobodys_way(
     launch = launch_of(store)
     os.kill(launch.pid or 0, signal.SIGKILL)
     wait_until(lambda: not is_alive(launch.pid or 0, launch.process_began))
-    with settled_regularly(CycleControl(store, settings), every_s=0.1):
+    with repeated(CycleControl(store, settings).settle, 0.1, "settling"):
         wait_until(lambda: status(store) is CycleStatus.FAILED)
     assert "its process ended before the cycle began" in (store.cycle("c1").error or "")
     assert [one["title"] for one in webhook.posted] == ["camelx: cycle c1 failed"]
