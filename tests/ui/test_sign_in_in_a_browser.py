@@ -54,10 +54,7 @@ def test_a_viewer_signs_in_is_told_why_they_may_not_and_signs_out(app, page):
         page.wait_for_function("document.body.innerText.includes('Cycle c1')")
         assert not page.locator("#cx-start").is_visible()
         page.goto(f"{server.url}/chat")
-        refused = page.get_by_text("viewer has the role viewer; this takes annotator").first
-        refused.wait_for()
-        refused.wait_for(state="hidden")
-        page.get_by_role("button", name="Begin", exact=True).click()
+        refused = page.get_by_text("viewer has the role viewer; talking to agents takes annotator").first
         refused.wait_for()
         page.locator("#cx-signed-in button").click()
         page.wait_for_url("**/sign-in")
