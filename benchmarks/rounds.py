@@ -27,7 +27,7 @@ def main() -> None:
         imported = _camelx(environment, "import", "rounds", str(path), *FITTING, "--json")
         sys.stdout.write(f"import           {time.perf_counter() - start:6.1f} s\n")
         code = (
-            "import sys; from camelx.offline import turn_off_telemetry; turn_off_telemetry()\n"
+            "import sys; from camelx.runtime.offline import turn_off_telemetry; turn_off_telemetry()\n"
             "from camelx import stages\n"
             "for stage in ('mutual-rank', 'export-preference-pairs', 'validate'):\n"
             "    r = stages.BY_NAME[stage](sys.argv[1])\n"

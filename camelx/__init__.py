@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from camelx.errors import CamelxError
 
 if TYPE_CHECKING:
-    from camelx.policies import champion_agent, load_champion
+    from camelx.cycles.policies import champion_agent, load_champion
 
 __version__ = "0.1.0"
 __all__ = ["CamelxError", "__version__", "champion_agent", "load_champion"]
@@ -22,7 +22,7 @@ __all__ = ["CamelxError", "__version__", "champion_agent", "load_champion"]
 
 def __getattr__(name: str) -> Any:
     if name in ("champion_agent", "load_champion"):
-        from camelx import policies
+        from camelx.cycles import policies
 
         return getattr(policies, name)
     raise AttributeError(f"module 'camelx' has no attribute {name!r}")

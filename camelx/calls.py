@@ -1,7 +1,7 @@
 """What generation and ranking share where they call models: whose the calls are, and what becomes of them.
 
 A stage makes one `Assignment`; both rooms run its calls side by side with `all_done`, and refuse what came of
-them with `check_failures` where too many failed. Made by `camelx.cycles`, passed on by `camelx.asking`.
+them with `check_failures` where too many failed. Made and passed on by `camelx.cycles`.
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from camelx import evaluation, export, judging, ranking, validation, verdicts
+from camelx import evaluation, export, ranking, validation
 from camelx.adapters import file_sha256
 from camelx.agents import PolicyModel
-from camelx.asking import (
+from camelx.cycles import CycleContext, Outcome, judging, recorded, verdicts
+from camelx.cycles.asking import (
     Reviewed,
     ask_judges,
     ask_policy,
@@ -22,10 +23,9 @@ from camelx.asking import (
     ask_workers,
     starting_policy,
 )
-from camelx.cycles import CycleContext, Outcome, recorded
+from camelx.cycles.policies import open_registry
 from camelx.errors import DataValidationError
 from camelx.files import replacing
-from camelx.policies import open_registry
 from camelx.registry import Registry
 from camelx.schemas import Role, Split, Stage, TrainingStep, Verdict, utc_now
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dotenv import load_dotenv
 
-from camelx.offline import turn_off_telemetry
-from camelx.threads import let_waiting_threads_sleep
+from camelx.runtime.offline import turn_off_telemetry
+from camelx.runtime.threads import let_waiting_threads_sleep
 
 load_dotenv(".env")
 turn_off_telemetry()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prefect import task
 
-from camelx import notifying, opening, stages
+from camelx import stages
+from camelx.cycles import notifying, opening
 from camelx.orchestration.publishing import closing, opened, published
 from camelx.schemas import Stage
 

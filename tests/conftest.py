@@ -8,9 +8,9 @@ import itertools
 import pytest
 from sqlalchemy import create_engine, text
 
-from camelx.offline import turn_off_telemetry
+from camelx.runtime.offline import turn_off_telemetry
+from camelx.runtime.threads import let_waiting_threads_sleep
 from camelx.storage import Store
-from camelx.threads import let_waiting_threads_sleep
 
 turn_off_telemetry()
 let_waiting_threads_sleep()

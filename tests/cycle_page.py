@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from camelx.summary import CycleSummary
+from camelx.cycles.summary import CycleSummary
 
 
 def page_of(summary: CycleSummary) -> str:

@@ -12,9 +12,9 @@ from camelx.access.signing import JWT_S, Claims, Signer, signer_of
 from camelx.access.tokens import PREFIX, Tokens
 from camelx.config import Settings, is_loopback
 from camelx.errors import AccessError, ConfigError, NotFoundError
+from camelx.runtime.tracing import current_trace_id
 from camelx.schemas import AccessRole, ApiToken, AuditEntry, Principal, User
 from camelx.storage import Store
-from camelx.tracing import current_trace_id
 
 LOCAL = Principal(name="local", role=AccessRole.ADMIN, via="local")
 """Whoever sits at this machine: the app listens on loopback alone and nobody has to sign in."""

@@ -22,8 +22,8 @@ from typing import Any
 from camelx.agents.decoding import Completion, Request, decode
 from camelx.agents.loading import ChatFormat
 from camelx.agents.streaming import OnText, TextStream
-from camelx.clock import add_model_seconds
 from camelx.errors import AgentError, boundary
+from camelx.runtime.clock import add_model_seconds
 from camelx.schemas import Message
 
 _SETTLE_S = 0.002

@@ -10,8 +10,8 @@ import sys
 
 from dotenv import load_dotenv
 
-from camelx.offline import turn_off_telemetry
-from camelx.threads import let_waiting_threads_sleep
+from camelx.runtime.offline import turn_off_telemetry
+from camelx.runtime.threads import let_waiting_threads_sleep
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ from camelx.cli.failures import say
 from camelx.cli.output import page_console, print_json, visible
 
 if TYPE_CHECKING:
-    from camelx.explaining import ExplainedAnnotation, ExplainedVote, Explanation, Side
-    from camelx.replaying import Replay, Rows
+    from camelx.lineage.explaining import ExplainedAnnotation, ExplainedVote, Explanation, Side
+    from camelx.lineage.replaying import Replay, Rows
 
 DIFFERENT = 10
 """Exit code of a replay that did not give what is stored."""
@@ -52,7 +52,7 @@ def replay(
     """Read every stored reply again and recompute rankings and pairs, without a model; only the tokenizer of
     the policy's base must be there. Exit code 10 where what comes out is not what is stored."""
     from camelx.config import parsed_overrides
-    from camelx.replaying import replay_cycle
+    from camelx.lineage.replaying import replay_cycle
 
     found = replay_cycle(cycle_id, overrides=parsed_overrides(set_), out=out)
     if as_json:
@@ -72,7 +72,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Show all that led to one preference pair."""
-    from camelx.explaining import explain_pair
+    from camelx.lineage.explaining import explain_pair
 
     found = explain_pair(pair_id, cycle_id=cycle_id)
     if as_json:

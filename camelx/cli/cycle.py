@@ -31,7 +31,7 @@ from camelx.schemas import CycleStatus, Stage
 
 if TYPE_CHECKING:
     from camelx.config import RunConfig
-    from camelx.summary import CycleSummary
+    from camelx.cycles.summary import CycleSummary
 
 FLOW = "flows.self_improvement.self_improvement"
 Set = Annotated[
@@ -96,7 +96,7 @@ def cycles(as_json: Json = False) -> None:
     """List the cycles, newest first."""
     from camelx.config import is_missing, settings
     from camelx.cycles import open_store
-    from camelx.summary import cycle_summary
+    from camelx.cycles.summary import cycle_summary
 
     summaries: list[CycleSummary] = []
     if is_missing(settings().resolved_database_url):
@@ -116,7 +116,7 @@ def cycles(as_json: Json = False) -> None:
 def show(cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")], as_json: Json = False) -> None:
     """Show one cycle's page."""
     from camelx.config import is_missing, settings
-    from camelx.summary import cycle_summary
+    from camelx.cycles.summary import cycle_summary
 
     if is_missing(url := settings().resolved_database_url):
         raise ConfigError(f"no cycle {cycle_id!r}: there is no {url}; CAMELX_ROOT names another folder")
@@ -129,7 +129,7 @@ def print_summary(summary: CycleSummary) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from camelx.summary import next_steps
+    from camelx.cycles.summary import next_steps
 
     console = page_console()
     console.print(Text(f"Cycle {summary.cycle.id}: {summary.cycle.status}", style="bold"))
@@ -181,14 +181,14 @@ def _check_config(config: Path, overrides: dict[str, Any] | None) -> None:
     if kinds & {"openai", "camel"}:
         # Opening the cycle asks again, but only once a Prefect server has come up.
         from camelx.agents import check_team
-        from camelx.policies import policy_of
+        from camelx.cycles.policies import policy_of
 
         check_team(run.agents, policy_of(run, None))
 
 
 def _let_hub_answer(run: RunConfig) -> None:
     """Let a hub model be asked for where the config names one."""
-    from camelx.offline import let_hub_answer
+    from camelx.runtime.offline import let_hub_answer
 
     named = {run.policy.base, *(b.model for b in run.agents.backends.values() if b.kind == "transformers")}
     if any(not Path(name).is_dir() for name in named - {"demo", "policy"}):
@@ -201,7 +201,7 @@ def _check_options(
     """Say what can't be done before a server is started for it."""
     from camelx.config import is_missing, parse_config, settings
     from camelx.cycles import open_store
-    from camelx.opening import check_options
+    from camelx.cycles.opening import check_options
 
     check_options(overrides, cycle_id, resume, from_stage)
     if cycle_id is not None and not is_missing(settings().resolved_database_url):

@@ -133,7 +133,7 @@ def _database() -> str:
 
 def _registry(config: Path) -> str:
     from camelx.config import is_missing, load_config, settings, without_password
-    from camelx.policies import open_registry
+    from camelx.cycles.policies import open_registry
 
     uri, name = settings().resolved_mlflow_uri, load_config(config).policy.name
     if is_missing(uri):
@@ -145,7 +145,7 @@ def _registry(config: Path) -> str:
 def _backends(config: Path) -> str:
     from camelx.agents import check_team
     from camelx.config import load_config
-    from camelx.policies import policy_of
+    from camelx.cycles.policies import policy_of
 
     run = load_config(config)
     check_team(run.agents, policy_of(run, None))

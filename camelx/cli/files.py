@@ -63,7 +63,7 @@ def import_goals(
     as_json: Json = False,
 ) -> None:
     """Import goals, with their answers where they have any."""
-    from camelx.imports import import_goals as import_file
+    from camelx.cycles.imports import import_goals as import_file
 
     done = import_file(
         path,
@@ -106,7 +106,7 @@ def import_rounds(
 ) -> None:
     """Import goals, outputs and votes made elsewhere, as a cycle to rank, export and train on."""
     from camelx.config import parsed_overrides
-    from camelx.imports import import_rounds as import_as_cycle
+    from camelx.cycles.imports import import_rounds as import_as_cycle
 
     cycle_id, rounds = import_as_cycle(
         path, config, overrides=parsed_overrides(set_), source=source, strict=strict
@@ -246,8 +246,8 @@ def _checked_export(path: Path, config_path: Path) -> ValidationReport:
     from camelx.agents import context_length, token_counter
     from camelx.config import load_config
     from camelx.cycles import open_store
+    from camelx.cycles.policies import resolve_base
     from camelx.export import read_pairs
-    from camelx.policies import resolve_base
     from camelx.validation import validate_pairs
 
     config = load_config(config_path)

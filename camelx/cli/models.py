@@ -20,7 +20,7 @@ _CONFIG = Path("configs/cycle.yaml")
 
 def models(name: Name = None, config: Config = _CONFIG, as_json: Json = False) -> None:
     """List the registered versions of the policy, newest first."""
-    from camelx.policies import open_registry
+    from camelx.cycles.policies import open_registry
 
     versions = sorted(open_registry().versions(_name(name, config)), key=lambda v: -v.version)
     if as_json:
@@ -41,7 +41,7 @@ def promote(
     config: Config = _CONFIG,
 ) -> None:
     """Make a version the champion, whatever the gate said of it."""
-    from camelx.policies import open_registry
+    from camelx.cycles.policies import open_registry
 
     champion = open_registry().promote(_name(name, config), version)
     print_line(f"{champion.label} is the champion; the next cycle starts from it")
@@ -49,7 +49,7 @@ def promote(
 
 def rollback(name: Name = None, config: Config = _CONFIG) -> None:
     """Put the previous champion in use again."""
-    from camelx.policies import open_registry
+    from camelx.cycles.policies import open_registry
 
     champion = open_registry().rollback(_name(name, config))
     print_line(f"{champion.label} is the champion again; the next cycle starts from it")

@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from camelx import progress
+from camelx.runtime import progress
 
 if TYPE_CHECKING:
     from rich.console import Console

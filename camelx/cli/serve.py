@@ -24,8 +24,8 @@ def serve(
     """Run the app alone: pages, REST, WebSockets, health and metrics. Logs are JSON on stdout."""
     from camelx.cli.failures import interrupt_on_sigterm
     from camelx.config import settings
-    from camelx.logs import log_json
-    from camelx.repeating import repeated
+    from camelx.runtime.logs import log_json
+    from camelx.runtime.repeating import repeated
     from camelx.workspace import Workspace
 
     set_address(host, port)

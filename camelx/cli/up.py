@@ -66,7 +66,7 @@ def _running() -> list[str]:
     """Return the cycles that a process of this machine runs."""
     from camelx.config import is_missing, settings
     from camelx.cycles import open_store
-    from camelx.holding import as_it_stands
+    from camelx.cycles.holding import as_it_stands
     from camelx.schemas import CycleStatus
 
     if is_missing(settings().resolved_database_url):

@@ -13,6 +13,7 @@ from typing import Any
 
 from camelx.config.cycle import RunConfig
 from camelx.config.loading import load_config
+from camelx.config.mistakes import has_too_many_brackets
 from camelx.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
@@ -70,10 +71,13 @@ def parsed_overrides(pairs: Sequence[str] | None) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {pair!r}: expected KEY=VALUE, such as goals.n=50")
+        if has_too_many_brackets(value):
+            raise ConfigError(f"--set {key}: too many brackets of the value are open at once")
         try:
-            overrides[key] = YAML(typ="safe").load(value)
-        except YAMLError as e:
-            raise ConfigError(f"--set {key}: the value {value!r} is not valid YAML") from e
+            # The loader in C would overflow its stack, and end the process, where a value is nested deeply.
+            overrides[key] = YAML(typ="safe", pure=True).load(value)
+        except (YAMLError, RecursionError, ValueError) as e:
+            raise ConfigError(f"--set {key}: the value {value[:200]!r} is not valid YAML") from e
     return overrides
 
 

@@ -6,6 +6,7 @@ it is saved. A value that looks like a secret is never repeated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -19,6 +20,10 @@ from camelx.errors import ConfigError
 
 _MAX_NODES = 20_000
 """Entries of a document: a few lines of aliases of aliases would write out to billions."""
+
+
+_MAX_OPEN_BRACKETS = 100
+"""ruamel.yaml takes a time that is quadratic in them, before it says that there are too many."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ def read_document(text: str) -> dict[str, Any] | Mistake:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    if has_too_many_brackets(text):
+        return Mistake(1, "", f"more than {_MAX_OPEN_BRACKETS} brackets of it are open at once; close them")
     try:
         document = YAML().load(text)
     except MarkedYAMLError as e:
@@ -105,6 +112,15 @@ def read_document(text: str) -> dict[str, Any] | Mistake:
     if not _is_bounded(document):
         return Mistake(1, "", f"its aliases make more than {_MAX_NODES:,} entries of it; write less of them")
     return document
+
+
+def has_too_many_brackets(text: str) -> bool:
+    """Whether more of them are open at once than YAML is read with; those within texts count too."""
+    n_open, most = 0, 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        n_open += 1 if bracket in "[{" else -1
+        most = max(most, n_open)
+    return most > _MAX_OPEN_BRACKETS
 
 
 def _is_bounded(document: Any) -> bool:

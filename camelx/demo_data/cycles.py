@@ -8,8 +8,8 @@ from pathlib import Path
 
 from camelx.calls import Assignment
 from camelx.config import RunConfig, parse_config
+from camelx.cycles.opening import new_cycle
 from camelx.demo_data.agents import AGENTS, MODEL, SYSTEMS
-from camelx.opening import new_cycle
 from camelx.schemas import Cycle, Goal, Interaction, Stage, Vote, derived_seed, stable_id
 
 _CALL_S = 2.0

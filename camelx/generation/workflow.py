@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from camelx import progress
 from camelx.calls import Assignment, all_done, check_failures
 from camelx.errors import AgentError
 from camelx.prompts import execution_messages, proposal_messages
+from camelx.runtime import progress
 from camelx.schemas import Agent, Goal, Interaction, Message, Stage, stable_id, utc_now
 
 

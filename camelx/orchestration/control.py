@@ -18,10 +18,10 @@ from datetime import timedelta
 from typing import Any
 
 from camelx.config import Settings, check_overrides, chosen_config, config_names
+from camelx.cycles.holding import as_it_stands
+from camelx.cycles.notifying import close_and_tell
+from camelx.cycles.opening import check_options, queue_cycle
 from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError, OrchestrationError
-from camelx.holding import as_it_stands
-from camelx.notifying import close_and_tell
-from camelx.opening import check_options, queue_cycle
 from camelx.orchestration.detached import end, interrupt, is_alive, last_lines, start_detached
 from camelx.orchestration.server import answers, api_url, foreign_home
 from camelx.schemas import Cycle, CycleStatus, Launch, utc_now

@@ -34,10 +34,10 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run, task_run
 
-from camelx import progress
 from camelx.config import settings
 from camelx.errors import AgentError, CamelxError
 from camelx.pages import escaped
+from camelx.runtime import progress
 from camelx.schemas import CycleStatus, Stage, StageReport
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """What happens in a cycle, in the order in which it happened: `CycleEvent` and its kinds of payload.
 
-Written by the process that runs the cycle (`camelx.recording`), stored, and sent to whoever watches.
+Written by the process that runs the cycle (`camelx.cycles.recording`), stored, and sent to whoever watches.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _mlflow(settings: Settings) -> PartState:
 def _models(settings: Settings) -> PartState:
     """Check what the agents of the project's own config are answered by."""
     from camelx.agents import check_team
-    from camelx.policies import policy_of
+    from camelx.cycles.policies import policy_of
 
     path = settings.configs_dir / _CONFIG
     if not path.exists():

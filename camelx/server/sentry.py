@@ -8,7 +8,7 @@ from typing import Any
 from camelx import __version__
 from camelx.config import Settings
 from camelx.errors import ConfigError
-from camelx.logs import without_secrets
+from camelx.runtime.logs import without_secrets
 
 
 def start_sentry(settings: Settings) -> None:

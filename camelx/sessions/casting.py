@@ -21,8 +21,8 @@ from camelx.config import (
     load_config,
     parse_config,
 )
+from camelx.cycles.policies import policy_of
 from camelx.errors import ConfigError
-from camelx.policies import policy_of
 from camelx.registry import Registry
 from camelx.schemas import AdapterVersion, LiveSession, Message, Role, SessionMode
 from camelx.sessions.participants import Participant

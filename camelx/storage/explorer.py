@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, func, select
 from sqlalchemy.engine import Connection
 
-from camelx.cursors import seal, unseal
 from camelx.schemas import (
     Comparison,
     Goal,
@@ -27,6 +26,7 @@ from camelx.schemas import (
     Stage,
     Vote,
 )
+from camelx.storage.cursors import seal, unseal
 from camelx.storage.database import Database
 from camelx.storage.faults import storage_boundary
 from camelx.storage.finding import count, find, take_in_words, words_are_due

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from camelx.cursors import seal, unseal
 from camelx.schemas import InteractionFilter
+from camelx.storage.cursors import seal, unseal
 
 _LOWEST, _HIGHEST = -(2**62), 2**62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 `train_dpo` reads the validated pairs file, continues the champion's LoRA on its base model (or starts a
 new one) and writes an adapter directory that is there only when it is whole. The training stage calls it;
-`camelx.policies` asks for `base_sha256`. It is the only room that imports trl.
+`camelx.cycles.policies` asks for `base_sha256`. It is the only room that imports trl.
 """
 
 import os

@@ -35,11 +35,11 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, DPOTrainer
 
-from camelx import progress
 from camelx.adapters import ADAPTER_WEIGHTS
-from camelx.clock import add_model_seconds
 from camelx.config import TrainingConfig
 from camelx.errors import TrainingError
+from camelx.runtime import progress
+from camelx.runtime.clock import add_model_seconds
 from camelx.schemas import Stage
 from camelx.training.pairs import Conversation
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from camelx.comparing import Comparison, Difference
+from camelx.cycles.comparing import Comparison, Difference
+from camelx.cycles.summary import CycleSummary
 from camelx.pages import Markup, escaped, labelled_row, tag
 from camelx.schemas import (
     CycleEvent,
@@ -23,7 +24,6 @@ from camelx.schemas import (
     TrainingStep,
     utc_now,
 )
-from camelx.summary import CycleSummary
 from camelx.ui.charts import line_chart
 
 _MARKS = {

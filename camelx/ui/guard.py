@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from camelx.access import allow
 from camelx.errors import AccessError, CamelxError
+from camelx.runtime.tracing import adopt_trace_id
 from camelx.schemas import AccessRole, Principal
-from camelx.tracing import adopt_trace_id
 from camelx.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from camelx.goal_thread import GoalThread, ThreadExecution, ThreadProposal, ThreadVote
-from camelx.goal_uploads import GoalRow, GoalUpload
+from camelx.cycles.goal_uploads import GoalRow, GoalUpload
+from camelx.lineage.goal_thread import GoalThread, ThreadExecution, ThreadProposal, ThreadVote
 from camelx.pages import Markup, escaped, labelled_row, tag
 from camelx.schemas import (
     Annotation,

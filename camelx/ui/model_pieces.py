@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from camelx.explaining import Explanation, Side
+from camelx.lineage.explaining import Explanation, Side
 from camelx.pages import Markup, escaped, labelled_row, tag
 from camelx.ui.card_pieces import card
 from camelx.ui.charts import line_chart

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from camelx.agents import SharedEngines
-from camelx.comparing import compare
 from camelx.config import PolicyConfig, RunConfig, Settings, load_config, parse_config
+from camelx.cycles.comparing import compare
+from camelx.cycles.policies import policy_of
+from camelx.cycles.summary import summaries_of
 from camelx.errors import ConfigError, ConflictError, NotFoundError
-from camelx.policies import policy_of
 from camelx.registry import CHAMPION, Registry
 from camelx.schemas import AdapterVersion, Cycle, Stage
 from camelx.storage import Store
-from camelx.summary import summaries_of
 from camelx.versions.answering import MAX_GOAL_CHARACTERS, Answering
 from camelx.versions.pairs import PairsFiles
 from camelx.versions.records import (

@@ -10,8 +10,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from camelx.cycles.holding import as_it_stands
 from camelx.errors import ConfigError, NotFoundError, StorageError
-from camelx.holding import as_it_stands
 from camelx.schemas import CycleEvent, CycleStatus, CycleStatusChanged, Dropped
 from camelx.storage import Store
 from camelx.watching.queue import MOST_WAITING, BoundedQueue

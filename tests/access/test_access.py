@@ -14,8 +14,8 @@ from camelx.access import LOCAL, Access, allow
 from camelx.access.signing import SESSION_S, Signer, signer_of
 from camelx.config import Settings
 from camelx.errors import AccessError, ConfigError, ConflictError, NotFoundError
+from camelx.runtime.tracing import traced
 from camelx.schemas import AccessRole, utc_now
-from camelx.tracing import traced
 
 from .conftest import PASSWORD
 

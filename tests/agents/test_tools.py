@@ -15,8 +15,8 @@ from camelx import stages
 from camelx.agents import PolicyModel, check_team, open_team
 from camelx.config import AgentsConfig, load_config
 from camelx.cycles import open_store
+from camelx.cycles.opening import open_cycle
 from camelx.errors import ConfigError
-from camelx.opening import open_cycle
 from camelx.schemas import Message, Reply, Role, Stage, ToolCall
 
 ASKED = [Message(role="system", content="Work."), Message(role="user", content="2 + 3?")]

@@ -164,8 +164,8 @@ def test_the_newest_cycle_is_listed_first() -> None:
 
 
 def test_a_cycle_that_is_interrupted_prints_its_json_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from camelx import progress
     from camelx.cli import cycle
+    from camelx.runtime import progress
 
     def interrupted(parameters: Any) -> None:
         progress.report(progress.Progress("c1", "open-cycle", 1, 1))

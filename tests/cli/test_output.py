@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from camelx import progress
 from camelx.cli.cycle import print_summary
 from camelx.cli.failures import Commands, say
 from camelx.cli.output import (
@@ -22,9 +21,10 @@ from camelx.cli.output import (
     shown_progress,
     visible,
 )
+from camelx.cycles.summary import CycleSummary
 from camelx.errors import StorageError, TrainingError
+from camelx.runtime import progress
 from camelx.schemas import Cycle, CycleStatus, Stage, StageReport
-from camelx.summary import CycleSummary
 
 
 def test_with_json_nothing_else_reaches_stdout(capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from camelx import stages
 from camelx.cli.app import app
 from camelx.cycles import open_store
+from camelx.cycles.opening import open_cycle
 from camelx.export import read_pairs
-from camelx.opening import open_cycle
 from camelx.schemas import Annotation, PreferencePair, Role, Stage, Verdict, stable_id
 
 

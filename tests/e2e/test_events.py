@@ -8,8 +8,8 @@ import pytest
 
 from camelx import stages
 from camelx.cycles import close_cycle, open_store
+from camelx.cycles.opening import open_cycle
 from camelx.errors import OrchestrationError
-from camelx.opening import open_cycle
 from camelx.schemas import CycleEvent, CycleStatus, Stage
 
 from .conftest import CountingServer

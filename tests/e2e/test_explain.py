@@ -10,7 +10,7 @@ import pytest
 from camelx import stages
 from camelx.cycles import open_store
 from camelx.errors import ConfigError
-from camelx.explaining import Explanation, explain_pair
+from camelx.lineage.explaining import Explanation, explain_pair
 from camelx.schemas import Role, Stage
 
 from .conftest import CountingServer

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from test_judging import GOALS, RELIABLE, RIGHT, WRONG, play, result
+from charmed_cycle import GOALS, RELIABLE, RIGHT, WRONG, play, result
 
 from camelx.config import Settings
-from camelx.judging import pairs_of_cycle, rank_cycle
+from camelx.cycles.judging import pairs_of_cycle, rank_cycle
+from camelx.cycles.verdicts import annotations_to_learn
 from camelx.schemas import Cycle, Message, Stage, StageReport, Verdict
 from camelx.storage import Store
 from camelx.ui.pages.annotate import AnnotatePage
-from camelx.verdicts import annotations_to_learn
 from camelx.workspace import Workspace
 
 CHOSEN = ("c1", "any", "any")

@@ -12,14 +12,14 @@ from cycle_page import page_of
 
 from camelx import ranking, stages
 from camelx.cycles import open_store
+from camelx.cycles.imports import import_rounds
+from camelx.cycles.opening import open_cycle
+from camelx.cycles.summary import cycle_summary
 from camelx.errors import CamelxError, ConfigError, DataValidationError, OrchestrationError
-from camelx.explaining import explain_pair
 from camelx.export import read_pairs
-from camelx.imports import import_rounds
-from camelx.opening import open_cycle
-from camelx.replaying import replay_cycle
+from camelx.lineage.explaining import explain_pair
+from camelx.lineage.replaying import replay_cycle
 from camelx.schemas import Goal, Interaction, Role, Split, Stage, Verdict
-from camelx.summary import cycle_summary
 
 from .conftest import CountingServer
 from .looking_back import camelx, change, judge, pairs_of, ranked_cycle, siblings

@@ -20,7 +20,8 @@ from .conftest import CountingServer
 ROOT = Path(__file__).parents[2]
 _RUN = """\
 import sys
-from camelx import cycles, opening, stages
+from camelx import cycles, stages
+from camelx.cycles import opening
 from camelx.schemas import CycleStatus, Stage
 cycle = opening.open_cycle(sys.argv[1], resume=sys.argv[2] == "resume")
 for name, stage in stages.BY_NAME.items():

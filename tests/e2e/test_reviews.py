@@ -9,8 +9,8 @@ import pytest
 from camelx import stages
 from camelx.config import load_config
 from camelx.cycles import open_store
+from camelx.cycles.opening import open_cycle
 from camelx.errors import ConfigError
-from camelx.opening import open_cycle
 from camelx.schemas import Stage
 
 from .conftest import CountingServer

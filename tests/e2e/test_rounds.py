@@ -10,10 +10,10 @@ from tiny_model import build_tiny_model
 
 from camelx import stages
 from camelx.cycles import open_store
-from camelx.imports import import_rounds
-from camelx.opening import open_cycle
-from camelx.policies import open_registry
-from camelx.replaying import replay_cycle
+from camelx.cycles.imports import import_rounds
+from camelx.cycles.opening import open_cycle
+from camelx.cycles.policies import open_registry
+from camelx.lineage.replaying import replay_cycle
 from camelx.schemas import Stage
 
 ROOT = Path(__file__).parents[2]

@@ -10,10 +10,12 @@ import pytest
 from cycle_page import page_of
 
 import camelx
-from camelx import config, cycles, policies, stages
+from camelx import config, cycles, stages
 from camelx.adapters import file_sha256
-from camelx.asking import ask_policy, starting_policy
-from camelx.cycles import open_store
+from camelx.cycles import open_store, policies
+from camelx.cycles.asking import ask_policy, starting_policy
+from camelx.cycles.opening import open_cycle
+from camelx.cycles.summary import cycle_summary, next_steps
 from camelx.errors import (
     AgentError,
     CamelxError,
@@ -23,9 +25,7 @@ from camelx.errors import (
     RegistryError,
     TrainingError,
 )
-from camelx.opening import open_cycle
 from camelx.schemas import CycleStatus, Stage, StageReport, utc_now
-from camelx.summary import cycle_summary, next_steps
 
 from .conftest import CountingServer
 

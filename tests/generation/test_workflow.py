@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from camelx import progress
 from camelx.calls import Assignment
 from camelx.errors import AgentError, StorageError
 from camelx.generation import generate_interactions
+from camelx.runtime import progress
 from camelx.schemas import Goal, Interaction, Message, Reply, Role, Stage
 
 GOALS = [Goal.new(f"goal {i}") for i in range(4)]

@@ -25,7 +25,7 @@ from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError
 from camelx.orchestration.control import CycleControl
 from camelx.orchestration.detached import is_alive, last_lines
 from camelx.orchestration.server import PrefectServer
-from camelx.repeating import repeated
+from camelx.runtime.repeating import repeated
 from camelx.schemas import CycleStatus, Launch, Stage
 from camelx.storage import Store
 
@@ -280,9 +280,9 @@ def test_what_does_not_exist_cannot_be_stopped_or_continued(control: CycleContro
 def test_an_address_that_takes_no_message_is_logged_without_its_password(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from camelx.notifying import tell
+    from camelx.cycles.notifying import tell
+    from camelx.cycles.summary import CycleSummary
     from camelx.schemas import Cycle
-    from camelx.summary import CycleSummary
 
     wrong = settings.model_copy(
         update={

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from camelx import offline
+from camelx.runtime import offline
 
 
 def test_every_switch_is_set_and_the_users_values_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from camelx import progress
 from camelx.errors import AgentError, DataValidationError
 from camelx.orchestration.server import PrefectServer
+from camelx.runtime import progress
 from camelx.schemas import CycleStatus, Stage, StageReport
 
 log = logging.getLogger("camelx.test")

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from threaded_goal import GOAL, PAIR_ID, add_threaded_goal
 
 from camelx import config, export
-from camelx.goal_thread import pairs_of_cycle
+from camelx.lineage.goal_thread import pairs_of_cycle
 from camelx.schemas import Role, stable_id
 from camelx.server import create_app
 from camelx.workspace import Workspace

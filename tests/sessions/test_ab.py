@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from camelx.config import parse_config
-from camelx.judging import pairs_of_cycle
-from camelx.policies import resolve_base
+from camelx.cycles.judging import pairs_of_cycle
+from camelx.cycles.policies import resolve_base
+from camelx.cycles.verdicts import annotations_to_learn
 from camelx.schemas import LIVE_CYCLE, Cycle, Goal, Split, Stage, Verdict
 from camelx.sessions import Pick, Say, SessionRequest
-from camelx.verdicts import annotations_to_learn
 
 from .playing import ANN, hear, kinds, say, wait_for
 

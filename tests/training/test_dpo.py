@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from camelx import progress
 from camelx.config import LoraSettings, TrainingConfig
 from camelx.errors import TrainingError
+from camelx.runtime import progress
 from camelx.training import train_dpo
 from camelx.training.pairs import disarmed_rows
 

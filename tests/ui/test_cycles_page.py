@@ -12,10 +12,10 @@ import pytest
 from stored_cycles import add_completed, add_running
 
 from camelx import config
-from camelx.comparing import compare
+from camelx.cycles.comparing import compare
+from camelx.cycles.summary import CycleSummary, summaries_of
 from camelx.errors import ConfigError
 from camelx.schemas import Cycle, CycleStatus, Launch, LogLine, ProgressMade, Stage, StageReport, utc_now
-from camelx.summary import CycleSummary, summaries_of
 from camelx.ui.charts import line_chart
 from camelx.ui.cycle_pieces import Watched, comparison, time_left, training_steps, watched_cycle
 from camelx.ui.pages.cycles import CyclesPage, overrides_of

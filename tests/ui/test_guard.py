@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from camelx.access import LOCAL
 from camelx.config import Settings
+from camelx.runtime.tracing import current_trace_id
 from camelx.schemas import AccessRole
-from camelx.tracing import current_trace_id
 from camelx.ui.guard import guard
 from camelx.workspace import Workspace
 

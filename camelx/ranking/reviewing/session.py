@@ -1,7 +1,7 @@
 """The reviews of a stage from the first ballot to the last: scheduled or bought, in any form, discussed.
 
 In: a `Sitting` with the results, and the settings. Out: `Spent`; the votes are saved as they come. Called by
-`camelx.asking`.
+`camelx.cycles.asking`.
 
     goal_results -> schedule_bouts / list_ballots -> collect, or buy_votes -> missing_orders
                  -> discussion_ballots -> collect

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from camelx.calls import Assignment, all_done, check_failures
 from camelx.errors import AgentError, JudgeParseError
-from camelx.progress import Progress, report
 from camelx.prompts import discussion_messages, listwise_messages, rating_messages, review_messages
 from camelx.ranking.reviewing.reading import read_reply
 from camelx.ranking.reviewing.schedule import Ballot
 from camelx.ranking.reviewing.spending import Cost, Ledger, Purse
+from camelx.runtime.progress import Progress, report
 from camelx.schemas import Agent, Goal, Interaction, Message, Reply, Role, Stage, Verdict, Vote, stable_id
 
 SaveTurn = Callable[[Sequence[Vote], Interaction], None]

@@ -9,8 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camelx.errors import CamelxError
+from camelx.runtime.tracing import trace_id_of, traced
 from camelx.server.problems import problem_of, refuse
-from camelx.tracing import trace_id_of, traced
 
 logger = logging.getLogger("camelx.server.requests")
 

@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from camelx.comparing import Comparison, Difference
+from camelx.cycles.comparing import Comparison, Difference
+from camelx.cycles.summary import CycleSummary
 from camelx.schemas import CycleEvent, CycleStatus, Launch, Stage, StageReport
-from camelx.summary import CycleSummary
 
 
 class StageView(BaseModel):

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Path, Query, Response
 from fastapi.responses import HTMLResponse
 
-from camelx.comparing import compare
+from camelx.cycles.comparing import compare
+from camelx.cycles.summary import CycleSummary, summaries_of
 from camelx.errors import NotFoundError
+from camelx.runtime.tracing import current_trace_id
 from camelx.schemas import Cycle, CycleStatus
 from camelx.server.dependencies import Operator, Viewer, WorkspaceDep
 from camelx.server.routes.cycle_views import (
@@ -21,8 +23,6 @@ from camelx.server.routes.cycle_views import (
     Resumption,
     StageView,
 )
-from camelx.summary import CycleSummary, summaries_of
-from camelx.tracing import current_trace_id
 from camelx.workspace import Workspace
 
 router = APIRouter(prefix="/api/v1/cycles", tags=["cycles"])

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Path, Query, UploadFile
 
+from camelx.cycles.goal_uploads import GoalUpload, upload_goals
 from camelx.errors import ConfigError, NotFoundError
-from camelx.goal_thread import GoalThread, goal_thread
-from camelx.goal_uploads import GoalUpload, upload_goals
+from camelx.lineage.goal_thread import GoalThread, goal_thread
 from camelx.schemas import Goal, GoalPage, Split, VerifierKind
 from camelx.server.dependencies import Operator, Viewer, WorkspaceDep
 

@@ -10,7 +10,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from camelx.annotation.exchange import ExchangeFormat
 from camelx.errors import NotFoundError
-from camelx.interaction_files import interaction_file
 from camelx.schemas import (
     Interaction,
     InteractionFacets,
@@ -21,6 +20,7 @@ from camelx.schemas import (
     Stage,
 )
 from camelx.server.dependencies import Viewer, WorkspaceDep
+from camelx.server.interaction_files import interaction_file
 from camelx.server.routes.agreement import MEDIA_TYPES
 
 router = APIRouter(prefix="/api/v1/interactions", tags=["interactions"])

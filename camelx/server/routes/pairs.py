@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from camelx.cursors import seal, unseal
 from camelx.errors import NotFoundError
-from camelx.explaining import Explanation, explain_stored_pair
-from camelx.goal_thread import pairs_of_cycle
+from camelx.lineage.explaining import Explanation, explain_stored_pair
+from camelx.lineage.goal_thread import pairs_of_cycle
 from camelx.schemas import PreferencePair, Role
 from camelx.server.dependencies import Viewer, WorkspaceDep
+from camelx.storage.cursors import seal, unseal
 
 router = APIRouter(prefix="/api/v1/pairs", tags=["pairs"])
 

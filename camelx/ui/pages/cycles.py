@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 import gradio as gr
 
-from camelx.comparing import compare
 from camelx.config import parsed_overrides
+from camelx.cycles.comparing import compare
+from camelx.cycles.summary import CycleSummary, summaries_of
 from camelx.errors import CamelxError, ConfigError
 from camelx.orchestration.detached import last_lines
 from camelx.pages import Markup, tag
+from camelx.runtime.tracing import current_trace_id
 from camelx.schemas import AccessRole, CycleStatus, Stage
-from camelx.summary import CycleSummary, summaries_of
-from camelx.tracing import current_trace_id
 from camelx.ui.cycle_pieces import Watched, comparison, cycle_list, watched_cycle
 from camelx.ui.guard import guard, shown
 from camelx.workspace import Workspace

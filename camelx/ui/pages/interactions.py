@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
+from camelx.cycles.goal_uploads import upload_goals
 from camelx.errors import CamelxError, ConfigError
-from camelx.goal_thread import goal_thread
-from camelx.goal_uploads import upload_goals
 from camelx.importing import PRESETS
+from camelx.lineage.goal_thread import goal_thread
 from camelx.pages import Markup, tag
 from camelx.schemas import (
     AccessRole,

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from camelx.errors import CamelxError, NotFoundError, RegistryError
-from camelx.explaining import explain_pair
+from camelx.lineage.explaining import explain_pair
 from camelx.pages import Markup, tag
 from camelx.schemas import AccessRole, Principal
 from camelx.ui.guard import guard, shown

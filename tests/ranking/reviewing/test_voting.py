@@ -9,9 +9,9 @@ import pytest
 
 from camelx.calls import Assignment
 from camelx.errors import AgentError, StorageError
-from camelx.progress import listening
 from camelx.ranking import Ballot, Sitting, check_unreadable
 from camelx.ranking.reviewing.voting import vote_ids
+from camelx.runtime.progress import listening
 from camelx.schemas import Goal, Interaction, Reply, Role, Stage, Verdict
 
 GOAL = Goal.new("What is 2 + 2?")
