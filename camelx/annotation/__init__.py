@@ -6,10 +6,10 @@ terminal and no browser: called by `camelx annotate`, the Annotate page and the 
 """
 
 from camelx.annotation.agents_said import AgentsSaid, ReviewerVote, agents_said
-from camelx.annotation.items import Item, next_items, ranked_cycle
+from camelx.annotation.items import Item
 from camelx.annotation.progress import Progress, progress_of
 from camelx.annotation.queue import AnnotationQueue, Offer, Recorded, Undone
-from camelx.annotation.recording import HumanVerdict, Opinion, annotation_id, annotations_of, record, undo
+from camelx.annotation.recording import HumanVerdict, Opinion, annotation_id, annotations_of
 from camelx.annotation.standing import QueueRules, Wanted
 
 __all__ = [
@@ -28,9 +28,5 @@ __all__ = [
     "agents_said",
     "annotation_id",
     "annotations_of",
-    "next_items",
     "progress_of",
-    "ranked_cycle",
-    "record",
-    "undo",
 ]

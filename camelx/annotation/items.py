@@ -1,6 +1,6 @@
 """Pairs as a person sees them: blind, sides in random order, identical texts together.
 
-In: a cycle's comparisons and the results behind them. Out: `Item`s, of which no page can tell who wrote what.
+In: comparisons and the results behind them. Out: `Item`s, of which no page can tell who wrote what.
 """
 
 from __future__ import annotations
@@ -9,19 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from camelx.errors import OrchestrationError
-from camelx.schemas import (
-    Comparison,
-    Cycle,
-    CycleStatus,
-    Goal,
-    Interaction,
-    Message,
-    Role,
-    Stage,
-    stable_id,
-)
-from camelx.storage import Store
+from camelx.schemas import Comparison, Goal, Interaction, Message, Role, stable_id
 
 
 @dataclass(frozen=True)
@@ -44,58 +32,6 @@ class Item:
     """What both results answer, the system message included."""
     category: str = ""
     """Of the goal."""
-
-
-def ranked_cycle(store: Store, cycle_id: str | None = None) -> Cycle:
-    """Return the cycle to judge: the one named, else the latest one that has comparisons.
-
-    Raises:
-        OrchestrationError: It has no comparisons, or no cycle has any.
-        ConfigError: There is no such cycle.
-    """
-    for cycle in [store.cycle(cycle_id)] if cycle_id else reversed(store.cycles()):
-        if store.comparisons(cycle.id):
-            return cycle
-    if cycle_id:
-        ranked = store.stage_reports(cycle_id).get(Stage.RANK)
-        if ranked is not None and ranked.status is CycleStatus.COMPLETED:
-            raise OrchestrationError(
-                f"cycle {cycle_id} has no comparisons to judge: no goal of it has two results that reviewers "
-                "could compare"
-            )
-        raise OrchestrationError(
-            f"cycle {cycle_id} has no comparisons to judge: its mutual ranking did not complete; "
-            f"run `camelx cycle --cycle {cycle_id}` first"
-        )
-    raise OrchestrationError("no cycle has comparisons to judge yet; run `camelx cycle` first")
-
-
-def next_items(store: Store, cycle_id: str, annotator: str) -> list[Item]:
-    """Return what the annotator has not judged yet, where the agents are least sure first.
-
-    Pairs that no verdict makes a preference pair of are left out: the same text twice, answers to different
-    messages, unfinished answers. The order of the sides is random, but the same for the same annotator and
-    pair.
-    """
-    comparisons = sorted(
-        store.comparisons(cycle_id), key=lambda c: (abs(c.probability - 0.5), c.first_id, c.second_id)
-    )
-    results = store.interactions_by_id({i for c in comparisons for i in (c.first_id, c.second_id)})
-    goal_ids = {c.goal_id for c in comparisons}
-    mine = [a for a in store.annotations(goal_ids) if a.annotator == annotator]
-    judged = {frozenset((a.first_id, a.second_id)) for a in mine}
-    open_groups = [
-        group
-        for group in same_texts(comparisons, results)
-        if not any(frozenset((c.first_id, c.second_id)) in judged for c in group)
-    ]
-    parent_ids = {results[c.first_id].parent_id for c, *_ in open_groups}
-    proposals = store.interactions_by_id(i for i in parent_ids if i is not None)
-    goals = {goal.id: goal for goal in store.goals(ids=sorted(goal_ids))}
-    oriented = [(group[0], twin_pairs(group, results)) for group in open_groups]
-    return [
-        make_item(c.role, pairs, annotator, goals[c.goal_id], results, proposals) for c, pairs in oriented
-    ]
 
 
 def same_texts(

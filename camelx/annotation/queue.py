@@ -227,6 +227,12 @@ class AnnotationQueue:
         self.standings.forget(cycle_id)
         return n
 
+    def put_back(self, annotator: str, cycle_id: str | None = None) -> None:
+        """Let others have what the person has before them in the cycle: they are leaving."""
+        cycle_id, now = self.standings.index(cycle_id).cycle_id, utc_now()
+        own = {lease.id for lease in self._store.leases(cycle_id, now) if lease.annotator == annotator}
+        self._store.drop_leases(own, annotator)
+
     # Taking back and changing
 
     def undo(self, annotator: str, now: datetime | None = None) -> Undone:

@@ -1,7 +1,6 @@
-"""How a verdict is kept: one annotation per pair of the item, at an address of person and pair.
+"""What a verdict is kept as: one annotation per pair of the item, at an address of person and pair.
 
-In: what was judged and what was said. Out: annotations in the database, from where the export takes them over
-the agents' votes.
+In: what was judged and what was said. Out: annotations, which the export takes over the agents' votes.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from camelx.annotation.items import Item
 from camelx.schemas import CONTROL_CHARACTERS, Annotation, Record, Verdict, stable_id, utc_now
-from camelx.storage import Store
 
 HumanVerdict = Verdict | Literal["both_bad"]
 
@@ -81,35 +78,3 @@ def cleaned(opinion: Opinion) -> Opinion:
     texts = {"rationale": opinion.rationale, "edited_text": opinion.edited_text}
     kept = {name: CONTROL_CHARACTERS.sub("", text or "").strip() or None for name, text in texts.items()}
     return opinion.model_copy(update=kept)
-
-
-def record(
-    store: Store,
-    item: Item,
-    annotator: str,
-    verdict: HumanVerdict,
-    *,
-    rating: int | None = None,
-    rationale: str | None = None,
-    edited_text: str | None = None,
-) -> tuple[Annotation, ...]:
-    """Save a verdict at once and return its annotations, one for each of the item's pairs.
-
-    Args:
-        store: The database.
-        item: What was judged.
-        annotator: Who judged.
-        verdict: `FIRST` is A.
-        rating: 1 to 5, how good the better result is.
-        rationale: Why.
-        edited_text: An answer better than the losing side, or than both where neither won.
-    """
-    opinion = Opinion(verdict=verdict, rating=rating, rationale=rationale, edited_text=edited_text)
-    annotations = annotations_of(item.pairs, item.goal_id, annotator, opinion)
-    store.save_annotations(annotations)
-    return annotations
-
-
-def undo(store: Store, annotations: Sequence[Annotation]) -> None:
-    """Take back what `record` saved: the item is open again."""
-    store.delete_annotations(annotation.id for annotation in annotations)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from camelx.annotation.candidates import Candidate, CycleIndex, lone_candidate, pair_key, read_index
 from camelx.annotation.standing import QueueRules, Standing
 from camelx.errors import NotFoundError, OrchestrationError
-from camelx.schemas import RankedCycle
+from camelx.schemas import CycleStatus, RankedCycle, Stage
 from camelx.storage import Store
 
 _RANKED_S = 2.0
@@ -66,10 +66,7 @@ class Standings:
             raise OrchestrationError("no cycle has comparisons to judge yet; run `camelx cycle` first")
         cycle = next((one for one in ranked if cycle_id in (None, one.cycle_id)), None)
         if cycle is None:
-            raise NotFoundError(
-                f"there is no cycle {cycle_id!r} with comparisons to judge; "
-                f"`camelx cycle --cycle {cycle_id}` ranks its results"
-            )
+            raise self._nothing_to_judge(cycle_id or "")
         at, known = self._known.get(cycle.cycle_id, (_NEVER, None))
         is_same = known is not None and known.index.ranking == cycle.ranking
         if known is not None and is_same:
@@ -86,6 +83,14 @@ class Standings:
             return self._read_standing(cycle, known.index if known is not None and is_same else None)
         finally:
             self._reading.release()
+
+    def _nothing_to_judge(self, cycle_id: str) -> NotFoundError:
+        ranked = self._store.stage_reports(cycle_id).get(Stage.RANK)
+        if ranked is not None and ranked.status is CycleStatus.COMPLETED:
+            why = "no goal of it has two results that reviewers could compare"
+        else:
+            why = f"its mutual ranking did not complete; run `camelx cycle --cycle {cycle_id}` first"
+        return NotFoundError(f"there is no cycle {cycle_id!r} with comparisons to judge: {why}")
 
     def _latest_known(self, ranked: Sequence[RankedCycle]) -> Standing | None:
         return next((self._known[one.cycle_id][1] for one in ranked if one.cycle_id in self._known), None)

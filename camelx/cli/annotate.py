@@ -1,7 +1,8 @@
 """`camelx annotate`: a person judges pairs, one at a time, blind.
 
-On a terminal one key press is one step; from a pipe one line is. Every verdict is saved at once, so that
-leaving in any way loses none.
+The pairs come from the queue of the Annotate page, so nobody judges what somebody else has before them. On a
+terminal one key press is one step; from a pipe one line is. Every verdict is saved at once, so that leaving
+in any way loses none.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,9 +27,7 @@ from camelx.schemas import CONTROL_CHARACTERS, Stage, Verdict
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from camelx.annotation import HumanVerdict, Item
-    from camelx.schemas import Annotation
-    from camelx.storage import Store
+    from camelx.annotation import AnnotationQueue, HumanVerdict, Item, Offer
 
 _VERDICTS: dict[str, HumanVerdict] = {
     "a": Verdict.FIRST,
@@ -63,25 +63,30 @@ def annotate(
     from rich.console import Console
     from rich.text import Text
 
-    from camelx.annotation import next_items, ranked_cycle
+    from camelx.annotation import AnnotationQueue, QueueRules, Wanted, progress_of
+    from camelx.config import settings
     from camelx.cycles import open_store
 
     name = _annotator(annotator)
     console = Console(stderr=as_json, highlight=False)
     with open_store() as store:
-        cycle = ranked_cycle(store, cycle_id)
-        items = next_items(store, cycle.id, name)
-        sitting = Sitting(store, items[:n], name, console, title=f"cycle {cycle.id}")
+        queue = AnnotationQueue(store, QueueRules.of(settings()))
+        cycle_id = queue.standings.index(cycle_id).cycle_id
+        before = progress_of(store, queue, name, Wanted(cycle_id))
+        if not before.n_open and before.n_skipped:
+            queue.reopen_skipped(name, cycle_id)
+            before = progress_of(store, queue, name, Wanted(cycle_id))
+        sitting = Sitting(queue, cycle_id, name, console, n_pairs=min(n, before.n_open))
         sitting.hold()
-    left = len(items) - sitting.n_judged
+        left = progress_of(store, queue, name, Wanted(cycle_id)).n_open
     if as_json:
         counts = {"annotated": sitting.n_judged, "skipped": sitting.n_skipped, "left": left}
-        print_json({"cycle_id": cycle.id, "annotator": name} | counts)
+        print_json({"cycle_id": cycle_id, "annotator": name} | counts)
         return
     done = f"{sitting.n_judged:,} judged, {sitting.n_skipped:,} skipped, {left:,} left"
-    none = f"{name} has judged every pair that a verdict can decide"
-    console.print(Text(f"Cycle {cycle.id}: {done if items else none}", style="bold"))
-    print_steps(_next_steps(cycle.id, left, program()), console)
+    none = f"nothing is left for {name}; every pair that a verdict can decide was judged"
+    console.print(Text(f"Cycle {cycle_id}: {done if before.n_open else none}", style="bold"))
+    print_steps(_next_steps(cycle_id, left + sitting.n_skipped, program()), console)
 
 
 def _next_steps(cycle_id: str, left: int, camelx: str) -> list[tuple[str, str]]:
@@ -91,21 +96,32 @@ def _next_steps(cycle_id: str, left: int, camelx: str) -> list[tuple[str, str]]:
 
 
 class Sitting:
-    """One person at one list of pairs: what was done so far, and what is begun on the pair that is shown."""
+    """One person before one queue: what was done so far, and what is begun on the pair that is shown.
+
+    Args:
+        queue: Where the pairs come from.
+        cycle_id: Whose pairs.
+        annotator: The person.
+        console: Where pairs are shown.
+        n_pairs: Most pairs that are shown.
+    """
 
     def __init__(
-        self, store: Store, items: list[Item], annotator: str, console: Console, *, title: str
+        self, queue: AnnotationQueue, cycle_id: str, annotator: str, console: Console, *, n_pairs: int
     ) -> None:
-        self._store, self._items, self._annotator, self._console = store, items, annotator, console
-        self._title = title
-        self._done: list[tuple[Annotation, ...]] = []
-        """What was saved of each pair so far; nothing for one that was skipped."""
+        from camelx.annotation import Wanted
+
+        self._queue, self._wanted = queue, Wanted(cycle_id)
+        self._annotator, self._console, self._n_pairs = annotator, console, n_pairs
+        self._done: list[bool] = []
+        """Of each pair so far whether it was judged; else it was skipped."""
+        self._offer: Offer | None = None
         self._turn_to_next("")
 
     @property
     def n_judged(self) -> int:
         """Pairs with a verdict."""
-        return sum(bool(saved) for saved in self._done)
+        return sum(self._done)
 
     @property
     def n_skipped(self) -> int:
@@ -115,15 +131,16 @@ class Sitting:
     def hold(self) -> None:
         """Show pairs and take keys until none is left or the person quits; Ctrl-C quits too."""
         try:
-            while self._items and (key := self._next_key()) != "q":
+            while (self._offer or self._done) and (key := self._next_key()) != "q":
                 self._take(key)
         except KeyboardInterrupt:
             pass
+        self._queue.put_back(self._annotator, self._wanted.cycle_id)
 
     def _next_key(self) -> str:
         """Return what is done with the pair that is shown; after the last one only undo goes on."""
-        if len(self._done) < len(self._items):
-            self._draw()
+        if self._offer is not None:
+            self._draw(self._offer.item)
             return _read_key()
         key = self._ask(
             "That was the last pair of this sitting. Press u to take it back, another key to end."
@@ -131,58 +148,74 @@ class Sitting:
         return "u" if key == "u" else "q"
 
     def _turn_to_next(self, note: str) -> None:
+        offer = None
+        if len(self._done) < self._n_pairs:
+            offer = self._queue.next_item(self._annotator, self._wanted)
+        self._turn_to(offer, note)
+
+    def _turn_to(self, offer: Offer | None, note: str) -> None:
+        self._offer, self._note, self._shown_at = offer, note, time.monotonic()
         self._rating: int | None = None
         self._edited: str | None = None
         self._is_whole = False
-        self._note = note
-
-    @property
-    def _item(self) -> Item:
-        return self._items[len(self._done)]
 
     def _take(self, key: str) -> None:
         from camelx.cli.pair_page import shown
 
-        self._note, n = "", len(self._done) + 1
-        match key:
-            case "a" | "b" | "t" | "x":
-                self._judge(_VERDICTS[key])
-            case "s":
-                self._done.append(())
-                self._turn_to_next(f"pair {n} skipped")
-            case "u":
-                self._undo()
-            case "e":
-                self._edit()
-            case "r":
-                self._rate()
-            case "m":
-                self._turn_over()
-            case _:
-                self._note = f"{shown(key)!r} is no key here"
+        self._note = ""
+        if key == "u":
+            self._undo()
+        elif self._offer is None:
+            return
+        elif key in _VERDICTS:
+            self._judge(self._offer, _VERDICTS[key])
+        elif key == "s":
+            self._skip(self._offer)
+        elif key == "e":
+            self._edit(self._offer.item)
+        elif key == "r":
+            self._rate()
+        elif key == "m":
+            self._turn_over(self._offer.item)
+        else:
+            self._note = f"{shown(key)!r} is no key here"
 
-    def _judge(self, verdict: HumanVerdict) -> None:
-        from camelx.annotation import record
+    def _judge(self, offer: Offer, verdict: HumanVerdict) -> None:
+        from camelx.annotation import Opinion
 
-        saved = record(
-            self._store,
-            self._item,
-            self._annotator,
-            verdict,
+        opinion = Opinion(
+            verdict=verdict,
             rating=self._rating,
             edited_text=self._edited,
+            duration_s=time.monotonic() - self._shown_at,
         )
-        self._done.append(saved)
+        lease = offer.lease
+        self._queue.judge(
+            *offer.item.pairs[0],
+            self._annotator,
+            opinion,
+            submission_id=lease.submission_id,
+            repeat=lease.repeat,
+        )
+        self._done.append(True)
         self._turn_to_next(f"pair {len(self._done)} saved: {_SAID[verdict]}")
 
-    def _undo(self) -> None:
-        from camelx.annotation import undo
+    def _skip(self, offer: Offer) -> None:
+        self._queue.skip(*offer.item.pairs[0], self._annotator, repeat=offer.lease.repeat)
+        self._done.append(False)
+        self._turn_to_next(f"pair {len(self._done)} skipped")
 
+    def _undo(self) -> None:
         if not self._done:
             self._note = "nothing to undo in this sitting"
             return
-        undo(self._store, self._done.pop())
-        self._turn_to_next(f"pair {len(self._done) + 1} undone: judge it again")
+        undone = self._queue.undo(self._annotator)
+        self._done.pop()
+        note = f"pair {len(self._done) + 1} undone"
+        if undone.offer is None:
+            self._turn_to_next(f"{note}; somebody else has it before them now")
+        else:
+            self._turn_to(undone.offer, f"{note}: judge it again")
 
     def _rate(self) -> None:
         key = self._ask("How good is the better one, 1 to 5?")
@@ -191,17 +224,17 @@ class Sitting:
         else:
             self._note = "no rating: that is 1 to 5"
 
-    def _turn_over(self) -> None:
+    def _turn_over(self, item: Item) -> None:
         """Show all of the pair, or again as much as fits."""
         from camelx.cli.pair_page import is_folded
 
-        if not self._is_whole and not is_folded(self._item, self._console):
+        if not self._is_whole and not is_folded(item, self._console):
             self._note = "that is all of it"
         else:
             self._is_whole = not self._is_whole
 
-    def _edit(self) -> None:
-        starts = {"a": self._item.first, "b": self._item.second, "n": ""}
+    def _edit(self, item: Item) -> None:
+        starts = {"a": item.first, "b": item.second, "n": ""}
         key = self._ask("Write a better answer. Start from a, b, or n for nothing?")
         if key not in starts:
             self._note = "nothing edited: that is a, b or n"
@@ -226,17 +259,17 @@ class Sitting:
         self._console.print(Text(question, style="bold"))
         return _read_key()
 
-    def _draw(self) -> None:
+    def _draw(self, item: Item) -> None:
         from rich.text import Text
 
         from camelx.cli.pair_page import pair_page
 
         if self._console.is_terminal:
             self._console.clear()
-        what = f"Pair {len(self._done) + 1} of {len(self._items)}: two {_WORK[self._item.role]}"
-        where = f"  {self._title}, {self.n_judged} judged"
+        what = f"Pair {len(self._done) + 1} of {self._n_pairs}: two {_WORK[item.role]}"
+        where = f"  cycle {self._wanted.cycle_id}, {self.n_judged} judged"
         self._console.print(Text.assemble((what, "bold"), (where, "dim")))
-        self._console.print(pair_page(self._item, self._console, is_whole=self._is_whole))
+        self._console.print(pair_page(item, self._console, is_whole=self._is_whole))
         begun = [f"rating {self._rating}"] if self._rating else []
         begun += (
             ["your answer: a or b puts it in the winner's place, t or x above both"] if self._edited else []

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from judged_cycle import GOAL, add_ranked_cycle
 
-from camelx.annotation import Item, next_items, ranked_cycle, record, undo
+from camelx.annotation import AnnotationQueue, HumanVerdict, Item, Opinion, Wanted
 from camelx.config import ExportConfig, settings
 from camelx.cycles import open_store
-from camelx.errors import ConfigError, OrchestrationError
+from camelx.errors import ConflictError, NotFoundError
 from camelx.export import ExportResult, select_pairs
-from camelx.schemas import Annotation, Cycle, CycleStatus, Stage, StageReport, Verdict
+from camelx.schemas import Annotation, CycleStatus, Stage, StageReport, Verdict
 from camelx.storage import Store
 
 
@@ -31,6 +31,23 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 def store(empty: Store) -> Store:
     add_ranked_cycle()
     return empty
+
+
+def item_of(store: Store, first: str, second: str, annotator: str = "ann") -> Item:
+    return AnnotationQueue(store).offer(first, second, annotator).item
+
+
+def record(store: Store, item: Item, annotator: str, verdict: HumanVerdict, **said: object) -> None:
+    AnnotationQueue(store).judge(*item.pairs[0], annotator, Opinion(verdict=verdict, **said))
+
+
+def shown_to(store: Store, annotator: str) -> list[Item]:
+    """Return all that is left for the person, in order; they skip it all."""
+    queue, found = AnnotationQueue(store), []
+    while (offer := queue.next_item(annotator)) is not None:
+        queue.skip(*offer.item.pairs[0], annotator)
+        found.append(offer.item)
+    return found
 
 
 def _ids(items: list[Item]) -> list[set[frozenset[str]]]:
@@ -62,17 +79,23 @@ def _verdict_against(item: Item, loser_id: str) -> Verdict:
     return Verdict.SECOND if item.pairs[0][0] == loser_id else Verdict.FIRST
 
 
-def test_a_ranking_that_had_nothing_to_compare_is_not_called_incomplete(store: Store) -> None:
+def test_a_cycle_with_nothing_to_judge_says_why(store: Store) -> None:
     store.replace_rankings("c1", [], [])
-    with pytest.raises(OrchestrationError, match="its mutual ranking did not complete"):
-        ranked_cycle(store, "c1")
+    with pytest.raises(
+        NotFoundError, match="its mutual ranking did not complete; run `camelx cycle --cycle c1`"
+    ):
+        shown_in_c1(store)
     store.save_stage_report(StageReport(cycle_id="c1", stage=Stage.RANK, status=CycleStatus.COMPLETED))
-    with pytest.raises(OrchestrationError, match="no goal of it has two results"):
-        ranked_cycle(store, "c1")
+    with pytest.raises(NotFoundError, match="no goal of it has two results"):
+        shown_in_c1(store)
+
+
+def shown_in_c1(store: Store) -> None:
+    AnnotationQueue(store).next_item("ann", Wanted("c1"))
 
 
 def test_the_least_sure_pairs_come_first_and_those_that_make_no_pair_never(store: Store) -> None:
-    assert _ids(next_items(store, "c1", "ann")) == [
+    assert _ids(shown_to(store, "ann")) == [
         {frozenset({"e1", "e3"})},
         {frozenset({"e1", "e2"}), frozenset({"e1", "e4"})},
         {frozenset({"p1", "p2"})},
@@ -80,30 +103,31 @@ def test_the_least_sure_pairs_come_first_and_those_that_make_no_pair_never(store
 
 
 def test_the_same_person_sees_the_same_sides_again_and_another_one_others(store: Store) -> None:
-    def shown(annotator: str) -> list[str]:
-        return [item.first for item in next_items(store, "c1", annotator)]
+    sides = [item_of(store, "e1", "e3").first for _ in range(3)]
+    assert len(set(sides)) == 1
+    AnnotationQueue(store).put_back("ann")
+    others = set()
+    for i in range(20):
+        others.add(item_of(store, "e1", "e3", f"person-{i}").first)
+        AnnotationQueue(store).put_back(f"person-{i}")
+    assert len(others) == 2
 
-    assert shown("ann") == shown("ann")
-    assert len({tuple(shown(f"person-{i}")) for i in range(20)}) > 2
+
+def test_what_is_put_back_is_free_for_others_at_once(store: Store) -> None:
+    item_of(store, "e1", "e3", "ann")
+    with pytest.raises(ConflictError):
+        item_of(store, "e1", "e3", "bob")
+    AnnotationQueue(store).put_back("ann")
+    assert item_of(store, "e1", "e3", "bob")
 
 
 def test_an_item_names_no_author_and_carries_the_texts_of_its_ids(store: Store) -> None:
     texts = {row.id: row.completion for row in store.interactions("c1")}
     for i in range(5):
-        for item in next_items(store, "c1", f"person-{i}"):
+        for item in shown_to(store, f"person-{i}"):
             assert "author" not in repr([getattr(item, field.name) for field in fields(item)])
             assert {(texts[a], texts[b]) for a, b in item.pairs} == {(item.first, item.second)}
             assert item.proposal == (None if item.role == "proposer" else "Add them.")
-
-
-def test_what_was_judged_is_not_shown_again_to_that_person(store: Store) -> None:
-    item = next_items(store, "c1", "ann")[1]
-    saved = record(store, item, "ann", Verdict.TIE, rating=2)
-    assert item not in next_items(store, "c1", "ann")
-    assert len(next_items(store, "c1", "bob")) == 3
-    undo(store, saved)
-    assert item in next_items(store, "c1", "ann")
-    assert store.annotations() == []
 
 
 def test_an_imported_judgement_counts_as_judged_whichever_way_round(store: Store) -> None:
@@ -114,11 +138,11 @@ def test_an_imported_judgement_counts_as_judged_whichever_way_round(store: Store
             )
         ]
     )
-    assert {frozenset({"e1", "e3"})} not in _ids(next_items(store, "c1", "ann"))
+    assert {frozenset({"e1", "e3"})} not in _ids(shown_to(store, "ann"))
 
 
 def test_a_second_verdict_takes_the_place_of_the_first(store: Store) -> None:
-    item = next_items(store, "c1", "ann")[0]
+    item = item_of(store, "e1", "e3")
     record(store, item, "ann", Verdict.FIRST)
     record(store, item, "ann", "both_bad", rating=1, rationale="neither")
     (kept,) = store.annotations()
@@ -130,7 +154,7 @@ def test_a_verdict_overrides_the_votes_on_every_pair_of_the_same_texts(store: St
     voted = _exported(store)
     assert _sides(voted) == {("e1", "e4"): "votes", ("p1", "p2"): "votes"}
     assert voted.dropped["duplicate"] == 1, "e1 with e2 are the same texts"
-    item = next_items(store, "c1", "ann")[1]
+    item = item_of(store, "e1", "e2")
     record(store, item, "ann", _verdict_against(item, "e1"))
     result = _exported(store)
     (human,) = (pair for pair in result.pairs if pair.source == "human")
@@ -140,14 +164,14 @@ def test_a_verdict_overrides_the_votes_on_every_pair_of_the_same_texts(store: St
 
 
 def test_a_tie_takes_back_what_the_votes_said_of_every_pair_of_the_same_texts(store: Store) -> None:
-    record(store, next_items(store, "c1", "ann")[1], "ann", Verdict.TIE)
+    record(store, item_of(store, "e1", "e2"), "ann", Verdict.TIE)
     result = _exported(store)
     assert _sides(result) == {("p1", "p2"): "votes"}
     assert result.dropped["human_tie"] == 2
 
 
 def test_a_better_answer_beats_the_loser_or_both(store: Store) -> None:
-    item = next_items(store, "c1", "ann")[0]
+    item = item_of(store, "e1", "e3")
     record(store, item, "ann", "both_bad", edited_text="Adding 2 to 2 gives 4.")
     human = [pair for pair in _exported(store).pairs if pair.source == "human"]
     assert {(pair.chosen, pair.rejected) for pair in human} == {
@@ -162,36 +186,24 @@ def test_a_better_answer_beats_the_loser_or_both(store: Store) -> None:
 def test_proposals_are_overridden_by_a_verdict_on_them_and_not_by_one_on_their_executions(
     store: Store,
 ) -> None:
-    items = next_items(store, "c1", "ann")
-    for item in items[:2]:
-        record(store, item, "ann", Verdict.TIE)
+    for second in ("e2", "e3"):
+        record(store, item_of(store, "e1", second), "ann", Verdict.TIE)
     assert _sides(_exported(store)) == {("p1", "p2"): "votes"}
-    record(store, items[2], "ann", _verdict_for(items[2], "p2"))
+    proposals = item_of(store, "p1", "p2")
+    record(store, proposals, "ann", _verdict_for(proposals, "p2"))
     assert _sides(_exported(store)) == {("p2", "p1"): "human"}
 
 
 def test_answers_that_were_cut_off_are_not_shown(store: Store) -> None:
     cut = store.interactions_by_id(["e3"])["e3"].model_copy(update={"finish_reason": "length"})
     store.save_interactions([cut])
-    assert {frozenset({"e1", "e3"})} not in _ids(next_items(store, "c1", "ann"))
+    assert {frozenset({"e1", "e3"})} not in _ids(shown_to(store, "ann"))
+    with pytest.raises(NotFoundError, match="finished answers"):
+        item_of(store, "e1", "e3")
 
 
 def test_two_people_who_disagree_make_no_pair(store: Store) -> None:
     for annotator, winner in (("ann", "e1"), ("bob", "e3")):
-        item = next_items(store, "c1", annotator)[0]
+        item = item_of(store, "e1", "e3", annotator)
         record(store, item, annotator, _verdict_for(item, winner))
     assert _exported(store).dropped["human_tie"] == 1
-
-
-def test_the_latest_cycle_with_comparisons_is_judged(store: Store) -> None:
-    store.add_cycle(Cycle(id="c2", number=2, config={}, trace_id="t"))
-    assert ranked_cycle(store).id == "c1"
-    with pytest.raises(OrchestrationError, match="run `camelx cycle --cycle c2` first"):
-        ranked_cycle(store, "c2")
-    with pytest.raises(ConfigError, match="no cycle 'c9'"):
-        ranked_cycle(store, "c9")
-
-
-def test_without_any_comparison_it_says_what_to_do(empty: Store) -> None:
-    with pytest.raises(OrchestrationError, match="run `camelx cycle` first"):
-        ranked_cycle(empty)

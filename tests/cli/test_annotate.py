@@ -22,11 +22,12 @@ from judged_cycle import add_ranked_cycle
 from rich.console import Console
 from typer.testing import CliRunner
 
-from camelx.annotation import next_items
+from camelx.annotation import AnnotationQueue
 from camelx.cli.app import app
 from camelx.cli.pair_page import marked, pair_page, shown
 from camelx.config import settings
 from camelx.cycles import open_store
+from camelx.errors import OrchestrationError
 from camelx.schemas import Annotation, Cycle, Verdict
 
 
@@ -59,7 +60,7 @@ def _editor(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 def test_without_comparisons_it_says_what_to_do_first() -> None:
     done = annotate("a")
-    assert done.exit_code == 9
+    assert done.exit_code == OrchestrationError.exit_code
     assert "run `camelx cycle` first" in done.stderr
     with open_store() as store:
         store.add_cycle(Cycle(id="c1", number=1, config={}, trace_id="t"))
@@ -91,10 +92,49 @@ def test_a_names_the_result_that_was_shown_as_a() -> None:
     assert (saved.first_id, saved.verdict) == (left_id, Verdict.FIRST)
 
 
+def test_what_somebody_else_has_before_them_is_not_shown_and_what_is_left_is_put_back() -> None:
+    add_ranked_cycle()
+    with open_store() as store:
+        queue = AnnotationQueue(store)
+        held = queue.next_item("bob")
+        assert held is not None
+        done = annotate("aaa", "--annotator", "ann", "--json")
+        assert json.loads(done.stdout)["annotated"] == 2
+        assert frozenset(held.item.pairs[0]) not in {frozenset((a.first_id, a.second_id)) for a in _saved()}
+        queue.put_back("bob")
+        annotate("q", "--annotator", "ann")
+        again = queue.next_item("cid")
+        assert again is not None
+        assert again.item.pairs[0] in {held.item.pairs[0], held.item.pairs[0][::-1]}
+
+
+def test_what_others_have_judged_is_not_asked_again() -> None:
+    add_ranked_cycle()
+    annotate("aaa", "--annotator", "ann")
+    assert "nothing is left for bob" in annotate("a", "--annotator", "bob").stdout
+
+
+def test_a_skipped_pair_comes_again_once_nothing_else_is_left() -> None:
+    add_ranked_cycle()
+    annotate("saq", "--annotator", "ann")
+    assert json.loads(annotate("a", "--annotator", "ann", "--json").stdout)["left"] == 0
+    again = json.loads(annotate("a", "--annotator", "ann", "--json").stdout)
+    assert (again["annotated"], again["left"]) == (1, 0)
+    assert len({frozenset((a.first_id, a.second_id)) for a in _saved()}) == 4
+
+
+def test_a_verdict_is_kept_with_how_long_it_took() -> None:
+    add_ranked_cycle()
+    annotate("aq", "--annotator", "ann")
+    (saved,) = _saved()
+    assert saved.duration_s is not None
+    assert 0 <= saved.duration_s < 60
+
+
 def test_json_is_the_only_thing_on_stdout() -> None:
     add_ranked_cycle()
     done = annotate("asq", "--annotator", "ann", "--json")
-    expected = {"cycle_id": "c1", "annotator": "ann", "annotated": 1, "skipped": 1, "left": 2}
+    expected = {"cycle_id": "c1", "annotator": "ann", "annotated": 1, "skipped": 1, "left": 1}
     assert json.loads(done.stdout) == expected
     assert "How much is 2 and 2?" in done.stderr
 
@@ -109,7 +149,7 @@ def test_a_person_with_nothing_left_is_told_what_comes_next() -> None:
     add_ranked_cycle()
     annotate("aaa", "--annotator", "ann")
     done = annotate("a", "--annotator", "ann")
-    assert "ann has judged every pair" in done.stdout
+    assert "nothing is left for ann" in done.stdout
     assert "camelx cycle --cycle c1 --from export-preference-pairs" in done.stdout
 
 
@@ -229,7 +269,9 @@ def _page(width: int, height: int, *, is_whole: bool = False, **texts: str) -> s
     add_ranked_cycle(**texts)
     console = Console(width=width, height=height, force_terminal=False)
     with open_store() as store, console.capture() as captured:
-        console.print(pair_page(next_items(store, "c1", "ann")[0], console, is_whole=is_whole))
+        offer = AnnotationQueue(store).next_item("ann")
+        assert offer is not None
+        console.print(pair_page(offer.item, console, is_whole=is_whole))
     return captured.get()
 
 
