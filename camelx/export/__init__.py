@@ -5,7 +5,7 @@ with every comparison that made none counted by its reason, and the files that t
 `datasets.load_dataset` read. Called by the stage export-preference-pairs and by ``camelx export``.
 """
 
-from camelx.export.files import PAIRS_SCHEMA, PairsFiles, is_pairs_file, read_pairs, write_pairs
+from camelx.export.files import PAIRS_SCHEMA, PairsFiles, is_pairs_file, read_pairs, stored_pairs, write_pairs
 from camelx.export.reviews import select_review_pairs
 from camelx.export.selection import ExportResult, merge_results, select_pairs
 
@@ -18,5 +18,6 @@ __all__ = [
     "read_pairs",
     "select_pairs",
     "select_review_pairs",
+    "stored_pairs",
     "write_pairs",
 ]

@@ -81,14 +81,28 @@ def is_pairs_file(path: Path) -> bool:
         return {"chosen_id", "vote_ids"} <= set(pq.read_schema(path).names)
 
 
-def read_pairs(parquet: Path) -> list[PreferencePair]:
-    """Return the pairs of a pairs.parquet.
+def stored_pairs(cycle_dir: Path, goal_id: str | None = None) -> list[PreferencePair]:
+    """Return the pairs that a cycle has exported, in the order of its file; none where it has not yet.
+
+    Args:
+        cycle_dir: The cycle's folder.
+        goal_id: Only those on this goal.
+
+    Raises:
+        DataValidationError: The file is not parquet, or does not have the columns.
+    """
+    path = cycle_dir / "pairs.parquet"
+    return read_pairs(path, goal_id) if path.is_file() else []
+
+
+def read_pairs(parquet: Path, goal_id: str | None = None) -> list[PreferencePair]:
+    """Return the pairs of a pairs.parquet, or only those on one goal.
 
     Raises:
         DataValidationError: The file is missing, is not parquet, or does not have the columns.
     """
     with boundary(DataValidationError, f"reading pairs from {parquet}"):
-        table = pq.read_table(parquet)
+        table = pq.read_table(parquet, filters=[("goal_id", "=", goal_id)] if goal_id is not None else None)
         if missing := [name for name in PAIRS_SCHEMA.names if name not in table.column_names]:
             raise DataValidationError(f"{parquet} is no pairs file: it lacks {', '.join(missing)}")
         return [_pair(row) for row in table.select(PAIRS_SCHEMA.names).to_pylist()]

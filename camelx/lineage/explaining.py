@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from camelx import export, ranking
@@ -167,8 +166,7 @@ def _find(store: Store, pair_id: str, cycle_id: str | None) -> tuple[Cycle, Pref
     found = [
         (cycle, pair)
         for cycle in cycles
-        if (path := _pairs_path(cycle)).is_file()
-        for pair in export.read_pairs(path)
+        for pair in export.stored_pairs(settings().cycle_dir(cycle.id))
         if pair_id and pair.id.startswith(pair_id)
     ]
     if len(found) == 1:
@@ -184,10 +182,6 @@ def _find(store: Store, pair_id: str, cycle_id: str | None) -> tuple[Cycle, Pref
     raise ConfigError(
         f"{len(found)} pairs of {where} begin with {pair_id!r}: {named}{more}; give more digits"
     )
-
-
-def _pairs_path(cycle: Cycle) -> Path:
-    return settings().cycle_dir(cycle.id) / "pairs.parquet"
 
 
 def _explained(store: Store, cycle: Cycle, pair: PreferencePair) -> Explanation:
@@ -212,7 +206,7 @@ def _explained(store: Store, cycle: Cycle, pair: PreferencePair) -> Explanation:
         votes=_votes(store, cycle, pair, sides, ranked),
         annotations=_annotations(store, cycle, pair, sides),
         adapters=_adapters(store, cycle),
-        pairs_file=str(_pairs_path(cycle)),
+        pairs_file=str(settings().cycle_dir(cycle.id) / "pairs.parquet"),
     )
 
 

@@ -100,16 +100,10 @@ def goal_thread(store: Store, settings: Settings, cycle_id: str, goal_id: str) -
         proposals=tuple(tree.proposals()),
         other_executions=tuple(tree.executions(None)),
         comparisons=tuple(sorted(comparisons, key=lambda c: -abs(c.probability - 0.5))),
-        pairs=tuple(pair for pair in pairs_of_cycle(settings, cycle_id) if pair.goal_id == goal_id),
+        pairs=tuple(export.stored_pairs(settings.cycle_dir(cycle_id), goal_id)),
         annotations=tuple(a for a in store.annotations([goal_id]) if {a.first_id, a.second_id} & ids),
         evaluations=tuple(row for row in rows if row.stage is Stage.EVALUATE),
     )
-
-
-def pairs_of_cycle(settings: Settings, cycle_id: str) -> list[PreferencePair]:
-    """Return the pairs that a cycle has exported, in the order of its file; none where it has not yet."""
-    path = settings.cycle_dir(cycle_id) / "pairs.parquet"
-    return export.read_pairs(path) if path.is_file() else []
 
 
 class _Tree:

@@ -200,7 +200,7 @@ def replay_cycle(
             rankings=_compared(store.rankings(cycle_id), ranked.rankings),
             comparisons=_compared(store.comparisons(cycle_id), ranked.comparisons),
             n_pairs=len(pairs),
-            changes=_changes(_stored_pairs(cycle), pairs),
+            changes=_changes(export.stored_pairs(settings().cycle_dir(cycle.id)), pairs),
             files=_written(pairs, out, cycle, reports),
             out=str(out) if out else None,
         )
@@ -362,11 +362,6 @@ def _written(
         )
     is_whole = exported is not None and exported.status is CycleStatus.COMPLETED
     return compared if is_whole or (exported and any(file.stored_sha256 for file in compared)) else ()
-
-
-def _stored_pairs(cycle: Cycle) -> list[PreferencePair]:
-    parquet = settings().cycle_dir(cycle.id) / "pairs.parquet"
-    return export.read_pairs(parquet) if parquet.is_file() else []
 
 
 def _changes(stored: Sequence[PreferencePair], made: Sequence[PreferencePair]) -> PairChanges:

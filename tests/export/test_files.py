@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from camelx.errors import DataValidationError
-from camelx.export import is_pairs_file, read_pairs, write_pairs
+from camelx.export import is_pairs_file, read_pairs, stored_pairs, write_pairs
 from camelx.schemas import Message, PreferencePair, Role
 
 GOLDEN = Path(__file__).with_name("golden.jsonl")
@@ -47,6 +47,15 @@ def test_three_pairs_give_the_golden_lines(tmp_path):
 
 def test_what_was_written_is_read_back(tmp_path):
     assert read_pairs(write_pairs(PAIRS, tmp_path).parquet) == PAIRS
+
+
+def test_the_pairs_of_a_cycle_are_read_from_its_folder_all_or_those_on_one_goal(tmp_path: Path) -> None:
+    assert stored_pairs(tmp_path) == []
+    write_pairs(PAIRS, tmp_path)
+    goal_id = PAIRS[0].goal_id
+    assert stored_pairs(tmp_path) == PAIRS
+    assert stored_pairs(tmp_path, goal_id) == [pair for pair in PAIRS if pair.goal_id == goal_id]
+    assert stored_pairs(tmp_path, "another") == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pairs.jsonl", "pairs.parquet"]
 
 

@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from threaded_goal import GOAL, PAIR_ID, add_threaded_goal
 
 from camelx import config, export
-from camelx.lineage.goal_thread import pairs_of_cycle
 from camelx.schemas import Role, stable_id
 from camelx.server import create_app
 from camelx.workspace import Workspace
@@ -35,7 +34,7 @@ def client(workspace: Workspace) -> TestClient:
 
 
 def with_pairs(workspace: Workspace, n: int) -> list[str]:
-    (pair,) = pairs_of_cycle(workspace.settings, "c1")
+    (pair,) = export.stored_pairs(workspace.settings.cycle_dir("c1"))
     more = [
         pair.model_copy(update={"id": stable_id(i), "role": Role.PROPOSER if i % 2 else Role.EXECUTOR})
         for i in range(n)

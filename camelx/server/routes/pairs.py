@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from camelx.errors import NotFoundError
+from camelx.export import stored_pairs
 from camelx.lineage.explaining import Explanation, explain_stored_pair
-from camelx.lineage.goal_thread import pairs_of_cycle
 from camelx.schemas import PreferencePair, Role
 from camelx.server.dependencies import Viewer, WorkspaceDep
 from camelx.storage.cursors import seal, unseal
@@ -42,11 +42,8 @@ def list_pairs(
     workspace.cycles.cycle(cycle)
     about = f"pairs\0{cycle}\0{role}\0{goal_id}"
     after = unseal(cursor, about).decode() if cursor is not None else None
-    pairs = [
-        pair
-        for pair in pairs_of_cycle(workspace.settings, cycle)
-        if role in (None, pair.role) and goal_id in (None, pair.goal_id)
-    ]
+    stored = stored_pairs(workspace.settings.cycle_dir(cycle), goal_id)
+    pairs = [pair for pair in stored if role in (None, pair.role)]
     places = {pair.id: place for place, pair in enumerate(pairs)}
     if after is not None and after not in places:
         raise NotFoundError(
@@ -62,6 +59,6 @@ def list_pairs(
 def get_pair(pair_id: PairId, principal: Viewer, workspace: WorkspaceDep, cycle: CycleQuery) -> Explanation:
     """Return a pair with its votes, the reviewers' replies, what people said, and the adapters it trained."""
     workspace.cycles.cycle(cycle)
-    if all(pair.id != pair_id for pair in pairs_of_cycle(workspace.settings, cycle)):
+    if all(pair.id != pair_id for pair in stored_pairs(workspace.settings.cycle_dir(cycle))):
         raise NotFoundError(f"cycle {cycle} has no pair {pair_id!r}")
     return explain_stored_pair(workspace.store, pair_id, cycle_id=cycle)
