@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Tests run side by side, a file in one process; each process has one thread for the models' arithmetic.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
-	--cov=camelx --cov-branch --cov-report=term:skip-covered --cov-fail-under=85
+# Tests run side by side, a file in one process; each process has one thread for the models' arithmetic. They wait
+# for servers much of their time, so there is a process more than there are cores; 4 are enough for their memory.
+CORES  := $(shell getconf _NPROCESSORS_ONLN)
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($(CORES) < 4 ? $(CORES) + 1 : 4)) \
+	--dist loadfile --no-loadscope-reorder --cov=camelx --cov-branch --cov-report=term:skip-covered --cov-fail-under=85
 # Installed packages are compiled once; a machine that forbids writing bytecode would compile at each start.
 unexport PYTHONDONTWRITEBYTECODE
 # The databases of camelx and of its Prefect server, for which a first cycle would wait; it may fail.
