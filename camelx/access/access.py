@@ -39,7 +39,7 @@ class Access:
         return signer_of(self._settings)
 
     def check_can_serve(self) -> None:
-        """Return where the app may listen as it is set.
+        """Refuse to serve what would be open to everybody, or to nobody.
 
         Raises:
             ConfigError: It would be open to others without sign-in, or nobody could sign in.
