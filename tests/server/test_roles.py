@@ -29,6 +29,8 @@ PUBLIC = {
     "/api/v1/auth/token": "signs a program in",
     "/api/v1/openapi.json": "what the API takes, the same everywhere",
     "/api/docs": "the same for people",
+    "/api/docs/start.js": "what starts that page",
+    "/api/docs/{name}": "what that page is made of",
     "/api/{rest:path}": "says that there is nothing",
 }
 ROLES = [role.value for role in AccessRole]

@@ -12,6 +12,7 @@ from camelx.server.routes import (
     auth,
     conversing,
     cycles,
+    docs,
     goals,
     health,
     interactions,
@@ -26,6 +27,7 @@ from camelx.server.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
+    docs.router,
     sign_in.router,
     auth.router,
     users.router,

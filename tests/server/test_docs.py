@@ -1,0 +1,78 @@
+"""/api/docs: a page that reads the OpenAPI document with nothing from anywhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from live_server import live_server
+
+from .served import client_of, served
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("docs")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page():
+    playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
+    if not CHROMIUM.exists():
+        pytest.skip(f"browser tests need {CHROMIUM}")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        opened = browser.new_page()
+        opened.set_default_timeout(60_000)
+        yield opened
+        browser.close()
+
+
+def test_the_page_opens_in_a_browser_without_another_host_and_calls_the_api(app, page):
+    asked, wrong = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    with live_server(app) as server:
+        page.goto(f"{server.url}/api/docs")
+        page.locator('[data-path="/api/v1/cycles/{cycle_id}/resume"]').wait_for()
+        page.locator('[data-path="/healthz"]').click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_role("button", name="Execute").click()
+        page.locator(".live-responses-table").get_by_text('"alive"').first.wait_for()
+        elsewhere = [url for url in asked if not url.startswith((server.url, "data:"))]
+    assert f"{server.url}/api/v1/openapi.json" in asked
+    assert (elsewhere, wrong) == ([], [])
+
+
+def test_the_page_is_for_everybody_and_runs_no_script_of_its_own(app):
+    answer = client_of(app).get("/api/docs")
+    assert answer.status_code == 200
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "default-src 'none'" in policy
+    assert "<script>" not in answer.text
+    for name in ("X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy"):
+        assert name in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("start.js", "text/javascript"),
+        ("swagger-ui-bundle.js", "text/javascript"),
+        ("swagger-ui.css", "text/css"),
+    ],
+)
+def test_what_the_page_is_made_of_comes_with_its_type(app, name, kind):
+    answer = client_of(app).get(f"/api/docs/{name}")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith(kind)
+
+
+@pytest.mark.parametrize("name", ["VERSION", "..%2fflask_swagger_ui.py", "%2e%2e/__init__.py"])
+def test_no_other_file_is_opened(app, name):
+    assert client_of(app).get(f"/api/docs/{name}").status_code in (404, 422)
