@@ -89,21 +89,31 @@ def lone_candidate(store: Store, pair: PairKey) -> Candidate | None:
     if len(rows) != 2:
         return None
     first, second = (rows[i] for i in pair)
+    if not can_be_judged(first, second):
+        return None
+    categories = {goal.id: goal.category for goal in store.goals(ids=[first.goal_id])}
+    return _candidate([_bare(first, second)], rows, categories, {}, {})
+
+
+def can_be_judged(first: Interaction, second: Interaction) -> bool:
+    """Return whether a person may judge the two: different, finished answers to the same messages."""
     is_generated = first.stage is second.stage is Stage.GENERATE and first.cycle_id == second.cycle_id
-    bare = Comparison(
+    rows = {first.id: first, second.id: second}
+    return is_generated and first.role is second.role and bool(same_texts([_bare(first, second)], rows))
+
+
+def _bare(first: Interaction, second: Interaction) -> Comparison:
+    """Return a comparison of two results that nobody has compared."""
+    return Comparison(
         cycle_id=first.cycle_id,
         goal_id=first.goal_id,
         role=first.role,
-        first_id=pair[0],
-        second_id=pair[1],
+        first_id=first.id,
+        second_id=second.id,
         probability=0.5,
         n_votes=0,
         n_orders=0,
     )
-    if not is_generated or first.role is not second.role or not same_texts([bare], rows):
-        return None
-    categories = {goal.id: goal.category for goal in store.goals(ids=[first.goal_id])}
-    return _candidate([bare], rows, categories, {}, {})
 
 
 def doubt(probability: float, outcomes: Sequence[float]) -> float:

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from camelx.annotation.exchange import COLUMNS, ExchangeFormat, format_of, restored, row_of_annotation
+from camelx.annotation.exchange import COLUMNS, ExchangeFormat, format_of, restored
 from camelx.annotation.recording import HumanVerdict, Opinion, annotation_id, cleaned
 from camelx.errors import DataValidationError
 from camelx.importing.report import BrokenRow, BrokenRowError, Place, filled_text
@@ -24,10 +25,17 @@ from camelx.schemas import Annotation, Record, Verdict, utc_now
 from camelx.storage import Store
 
 Outcome = Literal["added", "changed", "unchanged", "refused"]
+_SAYS: dict[HumanVerdict, str] = {
+    Verdict.FIRST: "A is better",
+    Verdict.SECOND: "B is better",
+    Verdict.TIE: "a tie",
+    "both_bad": "both bad",
+}
 OUTCOMES: tuple[Outcome, ...] = ("added", "changed", "unchanged", "refused")
 _Key = tuple[frozenset[str], str, int, bool]
 _MAX_NAME = 200  # characters of an annotator's name
 _N_SHOWN = 10
+_N_GOAL = 80  # characters of a goal that tell it from others
 _REQUIRED = ("a_id", "b_id", "preferred", "annotator")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
@@ -39,7 +47,10 @@ class RowOutcome(Record):
     """As "file:line", or "file row n"."""
     outcome: Outcome
     what: str
-    """Whose verdict on which pair; of a refused row why it is refused."""
+    """Who says what of which goal's results; of a refused row why it is refused."""
+    a_id: str | None = None
+    """The two results; None: the row can't be read."""
+    b_id: str | None = None
 
 
 class AnnotationImport(Record):
@@ -95,6 +106,7 @@ def import_annotations(
         i for row in read for i in (row.annotation.first_id, row.annotation.second_id)
     )
     stored = {_key_of(a): a for a in store.annotations(sorted(set(goals.values())))}
+    texts = {goal.id: goal.text for goal in store.goals(ids=sorted(set(goals.values())))}
     seen: dict[_Key, Place] = {}
     rows, to_save = [], []
     for row in found:
@@ -103,8 +115,9 @@ def import_annotations(
             rows.append(RowOutcome(place=str(one.place), outcome="refused", what=one.why))
             continue
         seen[one.key] = one.place
-        outcome, annotation = _against(one, stored.get(one.key))
-        rows.append(RowOutcome(place=str(one.place), outcome=outcome, what=_what(annotation)))
+        before = stored.get(one.key)
+        outcome, annotation = _against(one, before)
+        rows.append(_outcome(one.place, outcome, annotation, before, texts))
         if outcome != "unchanged":
             to_save.append(annotation)
     done = AnnotationImport(
@@ -259,25 +272,34 @@ def _against(row: _Read, stored: Annotation | None) -> tuple[Outcome, Annotation
 
 def _same(one: Annotation, other: Annotation) -> bool:
     """Whether both say the same, whichever of the two was shown first."""
-    if one.first_id != other.first_id:
-        swapped: dict[HumanVerdict, HumanVerdict] = {
-            Verdict.FIRST: Verdict.SECOND,
-            Verdict.SECOND: Verdict.FIRST,
-        }
-        one = one.model_copy(
-            update={
-                "first_id": one.second_id,
-                "second_id": one.first_id,
-                "verdict": swapped.get(one.verdict, one.verdict),
-            }
-        )
-    return one == other
+    return _shown_as(one, other.first_id) == other
 
 
-def _what(annotation: Annotation) -> str:
-    kind = " (settled)" if annotation.adjudicated else " (repeat)" if annotation.repeat else ""
-    verdict = row_of_annotation(annotation)["preferred"]
-    return f"{annotation.annotator}{kind} on {annotation.first_id} and {annotation.second_id}: {verdict}"
+def _shown_as(one: Annotation, first_id: str) -> Annotation:
+    """Return the same annotation with this result as the one that was shown first."""
+    if one.first_id == first_id:
+        return one
+    swapped: dict[HumanVerdict, HumanVerdict] = {
+        Verdict.FIRST: Verdict.SECOND,
+        Verdict.SECOND: Verdict.FIRST,
+    }
+    verdict = swapped.get(one.verdict, one.verdict)
+    sides = {"first_id": one.second_id, "second_id": one.first_id}
+    return one.model_copy(update={**sides, "verdict": verdict})
+
+
+def _outcome(
+    place: Place, outcome: Outcome, one: Annotation, before: Annotation | None, goals: Mapping[str, str]
+) -> RowOutcome:
+    """Return what becomes of a row, in words that tell it from others without its ids."""
+    kind = " (settled)" if one.adjudicated else " (repeat)" if one.repeat else ""
+    said = _SAYS[one.verdict]
+    if outcome == "changed" and before is not None:
+        said_before = _SAYS[_shown_as(before, one.first_id).verdict]
+        said += f" instead of {said_before}" if said_before != said else ", with other details"
+    goal = shorten(goals[one.goal_id], _N_GOAL, placeholder=" …")
+    what = f"{one.annotator}{kind}: {said}, on “{goal}”"
+    return RowOutcome(place=str(place), outcome=outcome, what=what, a_id=one.first_id, b_id=one.second_id)
 
 
 def _key_of(a: Annotation) -> _Key:

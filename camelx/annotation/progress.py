@@ -15,6 +15,8 @@ from camelx.storage import Store
 
 _RECENT = 50
 """Verdicts whose durations tell how fast somebody is."""
+LEAST_TIMED = 5
+"""Fewer of them tell nothing: one item that was left open for a while would be half of all that is known."""
 
 
 class Progress(Record):
@@ -34,7 +36,8 @@ class Progress(Record):
     n_skipped: int
     """Items that they passed by."""
     median_s: float | None
-    """Median duration of their last verdicts, in seconds; None: none was measured."""
+    """Median duration of their last verdicts, in seconds. One that took as long as a lease was left open, and
+    is left out; None: fewer than five remain."""
     left_s: float | None
     """Seconds that what is open will take at that speed; None: unknown."""
 
@@ -56,8 +59,8 @@ def progress_of(
     standing = queue.standings.of(wanted.cycle_id)
     n_open = sum(1 for _ in standing.open_for(annotator, wanted))
     by_day = store.verdicts_by_day(annotator)
-    durations = store.last_durations(annotator, _RECENT)
-    speed = median(durations) if durations else None
+    durations = store.last_durations(annotator, _RECENT, below=queue.rules.lease_s)
+    speed = median(durations) if len(durations) >= LEAST_TIMED else None
     return Progress(
         annotator=annotator,
         cycle_id=standing.index.cycle_id,

@@ -188,26 +188,22 @@ class AnnotationQueue:
 
         Raises:
             NotFoundError: It is no pair that can be judged.
-            ConflictError: The submission id came with another pair before.
+            ConflictError: The submission id came before, with another pair or with a verdict that was taken
+                back or replaced since.
         """
         candidate = self.standings.candidate_of(first_id, second_id)
         pairs = candidate.pairs
         if (first_id, second_id) not in pairs:
             pairs = tuple((second, first) for first, second in pairs)
-        if submission_id is not None:
-            before = self._store.submission(submission_id, annotator)
-            if before:
-                _check_same_item(candidate, before)
-                return Recorded(tuple(before), is_new=False)
         annotations = annotations_of(
             pairs, candidate.goal_id, annotator, opinion, submission_id=submission_id, repeat=repeat
         )
-        is_new = self._store.give_verdict(annotations, _lease_id(candidate.key, annotator, repeat))
-        if not is_new:
-            kept = self._store.submission(annotations[0].submission_id or "", annotator)
-            return Recorded(tuple(kept), is_new=False)
-        self.standings.judged(candidate, annotator, repeat)
-        return Recorded(annotations, is_new=True)
+        if self._store.give_verdict(annotations, _lease_id(candidate.key, annotator, repeat)):
+            self.standings.judged(candidate, annotator, repeat)
+            return Recorded(annotations, is_new=True)
+        kept = self._store.submission(submission_id or "", annotator)
+        _check_same_item(submission_id or "", candidate, kept)
+        return Recorded(tuple(kept), is_new=False)
 
     def skip(self, first_id: str, second_id: str, annotator: str, *, repeat: int = 0) -> None:
         """Pass the item of this pair by: it is not shown to the person again, until they undo that.
@@ -238,7 +234,8 @@ class AnnotationQueue:
     def undo(self, annotator: str, now: datetime | None = None) -> Undone:
         """Take back the person's last verdict or skip, and put its item before them again.
 
-        Called again it takes back the one before, and so on; what was imported or settled stays.
+        Called again it takes back the one before, and so on; what was imported, settled or given in a session
+        stays.
 
         Raises:
             NotFoundError: There is nothing to undo.
@@ -309,12 +306,17 @@ class AnnotationQueue:
             self.standings.forget_pair(one.first_id, one.second_id)
 
 
-def _check_same_item(candidate: Candidate, before: Sequence[Annotation]) -> None:
+def _check_same_item(submission_id: str, candidate: Candidate, before: Sequence[Annotation]) -> None:
+    if not before:
+        raise ConflictError(
+            f"submission id {submission_id!r} came before, and its verdict was taken back or replaced since; "
+            "to judge again, ask for the item: it comes with another id"
+        )
     if not {pair_key(a.first_id, a.second_id) for a in before} & {
         pair_key(*pair) for pair in candidate.pairs
     }:
         raise ConflictError(
-            f"submission id {before[0].submission_id!r} came with the pair {before[0].first_id}, "
+            f"submission id {submission_id!r} came with the pair {before[0].first_id}, "
             f"{before[0].second_id} before; send the one that this item came with, or none"
         )
 

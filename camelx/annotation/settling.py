@@ -1,4 +1,4 @@
-"""Settling what people disagree on, and taking verdicts back by the batch: what admins do.
+"""Settling what people disagree on: what admins do.
 
 In: a pair, what holds of it from now on. Out: adjudicated annotations, which override what everybody else
 said of the pair; nothing that people said is lost. The caller notes it in the audit trail.
@@ -70,35 +70,6 @@ def unsettle_pair(queue: AnnotationQueue, store: Store, pair: PairKey) -> list[A
         raise NotFoundError(f"nothing was settled of {pair[0]} and {pair[1]}")
     queue.remove(settled)
     return settled
-
-
-def withdraw(queue: AnnotationQueue, store: Store, annotator: str, cycle_id: str | None = None) -> int:
-    """Take back all that a person said, settled verdicts included, and return how many annotations that were.
-
-    What a stage was computed with is kept beside that stage.
-
-    Args:
-        queue: Is told: the items are open again.
-        store: The database.
-        annotator: The person.
-        cycle_id: On results of this cycle only; None: on all.
-
-    Raises:
-        NotFoundError: They said nothing there.
-    """
-    found = store.annotations_on(cycle_id, annotator)
-    if not found:
-        raise NotFoundError(
-            f"there is no annotation by {annotator!r}" + (f" in {cycle_id}" if cycle_id else "")
-        )
-    withdraw_some(queue, store, found)
-    return len(found)
-
-
-def withdraw_some(queue: AnnotationQueue, store: Store, annotations: Sequence[Annotation]) -> None:
-    """Take back these annotations, all or none; their items are open again."""
-    store.change_annotations((), [a.id for a in annotations])
-    queue.standings.forget_all()
 
 
 def _settled_on(store: Store, goal_id: str, pairs: Sequence[PairKey]) -> list[Annotation]:

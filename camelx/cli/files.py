@@ -12,7 +12,7 @@ import typer
 
 from camelx.cli.cycle import Json, Set
 from camelx.cli.failures import say
-from camelx.cli.output import print_json, print_line
+from camelx.cli.output import print_json, print_line, visible
 from camelx.errors import ConfigError
 from camelx.files import replacing
 from camelx.schemas import Split
@@ -190,7 +190,7 @@ def import_annotations(
         done = import_file(store, path, dry_run=dry_run, strict=strict)
     if dry_run and not as_json:
         for row in done.rows:
-            print_line(f"{row.place}: {row.outcome}: {row.what}")
+            print_line(visible(f"{row.place}: {row.outcome}: {row.what}"))
     else:
         _warn_of([f"{row.place}: {row.what}" for row in done.refused])
     counts = {str(outcome): n for outcome, n in done.counts.items()}

@@ -7,7 +7,7 @@ they may do.
 
 from camelx.schemas.agent_versions import AgentVersion
 from camelx.schemas.agreement import TimedVote
-from camelx.schemas.annotating import Given, Lease, RankedCycle, Skip
+from camelx.schemas.annotating import AnnotationFilter, Given, Lease, RankedCycle, Skip
 from camelx.schemas.events import (
     CycleEvent,
     CycleStatusChanged,
@@ -94,6 +94,7 @@ __all__ = [
     "Agent",
     "AgentVersion",
     "Annotation",
+    "AnnotationFilter",
     "ApiToken",
     "AuditEntry",
     "Comparison",

@@ -1,13 +1,28 @@
-"""What passes between the annotation queue and the database: who holds which item, and what was given."""
+"""What passes between the annotation queue and the database: who holds what, what was given, what is meant."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from camelx.schemas.records import Record, utc_now
+from camelx.schemas.records import Record, Verdict, utc_now
+
+
+class AnnotationFilter(Record):
+    """Which annotations are meant; those that meet every condition that is given."""
+
+    cycle_id: str | None = None
+    """On results of this cycle."""
+    annotator: str | None = None
+    goal_id: str | None = None
+    verdict: Verdict | Literal["both_bad"] | None = None
+    """"first" is A, as it was shown."""
+    since: AwareDatetime | None = None
+    """Not before this moment."""
+    until: AwareDatetime | None = None
+    """Before this moment."""
 
 
 class Lease(Record):

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import aliased
 
-from camelx.schemas import Annotation, TimedVote
+from camelx.errors import ConflictError
+from camelx.schemas import Annotation, AnnotationFilter, TimedVote
 from camelx.storage.database import Database
-from camelx.storage.queries import columns
-from camelx.storage.rows import chunks, records_of, row_of, upsert
-from camelx.storage.tables import AnnotationRow, InteractionRow, VoteRow
+from camelx.storage.queries import annotation_query, columns
+from camelx.storage.rows import chunks, insert_new, records_of, row_of, upsert
+from camelx.storage.tables import AnnotationRow, AnnotationSubmissionRow, InteractionRow, VoteRow
+
+_NOT_UNDONE = (
+    update(AnnotationSubmissionRow)
+    .where(
+        AnnotationSubmissionRow.submission_id == bindparam("its_id"),
+        AnnotationSubmissionRow.annotator == bindparam("its_annotator"),
+    )
+    .values(can_be_undone=False)
+)
 
 
 class Agreement(Database):
@@ -28,18 +38,46 @@ class Agreement(Database):
             query = query.where(AnnotationRow.annotator == annotator)
         return records_of(Annotation, self._read("reading annotations", query))
 
+    def annotations_meant(self, wanted: AnnotationFilter) -> list[Annotation]:
+        """Return all annotations that are meant, by moment and id."""
+        query = annotation_query(wanted).order_by(AnnotationRow.created_at, AnnotationRow.id)
+        return records_of(Annotation, self._read("reading annotations", query))
+
     def annotations_by_id(self, ids: Iterable[str]) -> dict[str, Annotation]:
         """Return the annotations that exist among `ids`."""
         query = select(*columns(AnnotationRow))
         return {found.id: found for found in self._by_ids(Annotation, query, AnnotationRow.id, ids)}
 
     def change_annotations(self, saved: Sequence[Annotation], deleted_ids: Sequence[str] = ()) -> None:
-        """Store or replace some annotations and remove others, all or nothing."""
+        """Store or replace some annotations and remove others, all or nothing.
+
+        What is stored so is no verdict that was given on an item: nobody's undo takes it back.
+        """
+        submissions = [
+            {"its_id": a.submission_id, "its_annotator": a.annotator} for a in saved if a.submission_id
+        ]
         with self._write(f"changing {len(saved) + len(deleted_ids)} annotations") as connection:
+            if submissions:
+                connection.execute(_NOT_UNDONE, submissions)
             for some in chunks(deleted_ids):
                 connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(some)))
             for batch in chunks(saved):
                 connection.execute(upsert(AnnotationRow), [row_of(one) for one in batch])
+
+    def rename_annotations(self, ids: Sequence[str], renamed: Sequence[Annotation]) -> None:
+        """Put annotations with other ids in the place of those with `ids`, all or nothing.
+
+        Raises:
+            ConflictError: One of them is gone, or the place of one is taken: somebody judged in between.
+        """
+        with self._write(f"renaming {len(ids)} annotations") as connection:
+            gone = came = 0
+            for some in chunks(ids):
+                gone += connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(some))).rowcount
+            for batch in chunks(renamed):
+                came += connection.execute(insert_new(AnnotationRow), [row_of(one) for one in batch]).rowcount
+            if gone != len(ids) or came != len(renamed):
+                raise ConflictError("somebody changed these verdicts in between; look at them again")
 
     def votes_on(self, pairs: Iterable[tuple[str, str]]) -> list[TimedVote]:
         """Return the reviewers' votes of any cycle on these pairs, in either order, by vote id."""

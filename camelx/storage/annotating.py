@@ -12,14 +12,25 @@ from typing import Any, Literal
 
 from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, text, update
 
-from camelx.schemas import Annotation, Comparison, Given, Lease, RankedCycle, Skip, Stage, Vote
+from camelx.schemas import (
+    Annotation,
+    AnnotationFilter,
+    Comparison,
+    Given,
+    Lease,
+    RankedCycle,
+    Skip,
+    Stage,
+    Vote,
+)
 from camelx.storage.database import Database
-from camelx.storage.queries import columns
-from camelx.storage.rows import records_of, row_of
+from camelx.storage.queries import annotation_query, columns
+from camelx.storage.rows import insert_new, records_of, row_of
 from camelx.storage.tables import (
     AnnotationLeaseRow,
     AnnotationRow,
     AnnotationSkipRow,
+    AnnotationSubmissionRow,
     ComparisonRow,
     CycleRow,
     InteractionRow,
@@ -41,15 +52,6 @@ _TAKE = text(
 """Takes a lease that is free, expired or one's own, and returns nothing where somebody else holds it."""
 
 _ANNOTATION_COLUMNS = columns(AnnotationRow)
-_JUDGE = text(
-    "INSERT INTO annotations ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {} "
-    "WHERE COALESCE(annotations.submission_id, '') <> excluded.submission_id RETURNING id".format(
-        ", ".join(f'"{column.name}"' for column in _ANNOTATION_COLUMNS),
-        ", ".join(f":{column.name}" for column in _ANNOTATION_COLUMNS),
-        ", ".join(f'"{c.name}" = excluded."{c.name}"' for c in _ANNOTATION_COLUMNS if not c.primary_key),
-    )
-).bindparams(*(bindparam(column.name, type_=column.type) for column in _ANNOTATION_COLUMNS))
-"""Stores a verdict, or changes an earlier one; the same submission once more changes nothing."""
 
 
 class Annotating(Database):
@@ -138,24 +140,27 @@ class Annotating(Database):
 
     # Verdicts and skips
 
-    def give_verdict(self, annotations: Sequence[Annotation], lease_id: str | None) -> bool:
-        """Store the annotations of one verdict and end its lease; return whether anything changed.
+    def give_verdict(self, annotations: Sequence[Annotation], lease_id: str) -> bool:
+        """Store the annotations of one verdict and end its lease; return whether it is a new one.
 
-        An earlier verdict of the same person on the same pair is replaced, unless it was sent under the same
-        submission id: that one came twice, and its first counts.
+        An earlier verdict of the same person on the same pair is replaced. The same submission a second time
+        changes nothing, also where its verdict was replaced or taken back in between.
         """
+        annotator = annotations[0].annotator
+        came = {
+            "submission_id": annotations[0].submission_id,
+            "annotator": annotator,
+            "can_be_undone": True,
+        }
         with self._write("saving a verdict") as connection:
-            changed = [
-                connection.execute(_JUDGE, row_of(annotation)).first() is not None
-                for annotation in sorted(annotations, key=lambda a: a.id)
-            ]
-            if lease_id is not None:
-                mine = (
-                    AnnotationLeaseRow.id == lease_id,
-                    AnnotationLeaseRow.annotator == annotations[0].annotator,
-                )
-                connection.execute(delete(AnnotationLeaseRow).where(*mine))
-        return any(changed)
+            if not connection.execute(insert_new(AnnotationSubmissionRow), came).rowcount:
+                return False
+            # In one order, so that two verdicts on the same pairs don't wait for each other.
+            in_order: list[Annotation] = sorted(annotations, key=lambda a: a.id)
+            self._upsert(connection, AnnotationRow, in_order)
+            mine = (AnnotationLeaseRow.id == lease_id, AnnotationLeaseRow.annotator == annotator)
+            connection.execute(delete(AnnotationLeaseRow).where(*mine))
+        return True
 
     def skip_item(self, skip: Skip, lease_id: str) -> None:
         """Note that the person passed the item by, and give back their lease on it."""
@@ -191,14 +196,19 @@ class Annotating(Database):
         return records_of(Annotation, self._read("reading a submission", query.order_by(AnnotationRow.id)))
 
     def last_submission(self, annotator: str) -> list[Annotation]:
-        """Return the annotations that the person's last verdict on an item made; none: they gave none."""
+        """Return the annotations that the person's last verdict on an item made; none: they gave none.
+
+        What was imported, settled or given in a session was not given on an item.
+        """
+        came = and_(
+            AnnotationSubmissionRow.submission_id == AnnotationRow.submission_id,
+            AnnotationSubmissionRow.annotator == AnnotationRow.annotator,
+            AnnotationSubmissionRow.can_be_undone,
+        )
         query = (
             select(AnnotationRow.submission_id)
-            .where(
-                AnnotationRow.annotator == annotator,
-                AnnotationRow.submission_id.is_not(None),
-                AnnotationRow.adjudicated.is_(False),
-            )
+            .join(AnnotationSubmissionRow, came)
+            .where(AnnotationRow.annotator == annotator, AnnotationRow.adjudicated.is_(False))
             .order_by(AnnotationRow.created_at.desc(), AnnotationRow.id)
             .limit(1)
         )
@@ -213,29 +223,16 @@ class Annotating(Database):
         return next(iter(records_of(Annotation, self._read("reading an annotation", query))), None)
 
     def annotation_page(
-        self,
-        *,
-        cycle_id: str | None = None,
-        annotator: str | None = None,
-        goal_id: str | None = None,
-        before: tuple[datetime, str] | None = None,
-        limit: int = 50,
+        self, wanted: AnnotationFilter, *, before: tuple[datetime, str] | None = None, limit: int = 50
     ) -> list[Annotation]:
-        """Return the annotations that meet all conditions, the newest first.
+        """Return annotations that are meant, the newest first.
 
         Args:
-            cycle_id: The cycle whose results are judged.
-            annotator: Who judged.
-            goal_id: What the results answer.
+            wanted: Which are meant.
             before: Moment and id of the last annotation that was seen: go on behind it.
             limit: At most so many.
         """
-        query = select(*_ANNOTATION_COLUMNS)
-        if cycle_id is not None:
-            query = query.join(InteractionRow, InteractionRow.id == AnnotationRow.first_id)
-            query = query.where(InteractionRow.cycle_id == cycle_id)
-        query = query if annotator is None else query.where(AnnotationRow.annotator == annotator)
-        query = query if goal_id is None else query.where(AnnotationRow.goal_id == goal_id)
+        query = annotation_query(wanted)
         if before is not None:
             at, last_id = before
             same_moment = and_(AnnotationRow.created_at == at, AnnotationRow.id < last_id)
@@ -258,12 +255,19 @@ class Annotating(Database):
         )
         return {row[0]: row[1] for row in self._read("counting verdicts", query)}
 
-    def last_durations(self, annotator: str, n: int) -> list[float]:
-        """Return how many seconds the person's last verdicts took, the last one first."""
+    def last_durations(self, annotator: str, n: int, *, below: float) -> list[float]:
+        """Return how many seconds each of the person's last verdicts took, the last one first.
+
+        Args:
+            annotator: The person.
+            n: At most so many verdicts; one on several pairs of the same texts is one.
+            below: Leave out those that took as long or longer.
+        """
         query = (
-            select(AnnotationRow.duration_s)
-            .where(AnnotationRow.annotator == annotator, AnnotationRow.duration_s.is_not(None))
-            .order_by(AnnotationRow.created_at.desc(), AnnotationRow.id)
+            select(func.max(AnnotationRow.duration_s))
+            .where(AnnotationRow.annotator == annotator, AnnotationRow.duration_s < below)
+            .group_by(func.coalesce(AnnotationRow.submission_id, AnnotationRow.id))
+            .order_by(func.max(AnnotationRow.created_at).desc())
             .limit(n)
         )
         return [row[0] for row in self._read("reading durations", query)]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, case, null, or_, select
 from sqlalchemy.orm import aliased
 
-from camelx.schemas import Split, Stage, Verdict
+from camelx.schemas import AnnotationFilter, Split, Stage, Verdict
 from camelx.storage.tables import AnnotationRow, Base, CycleRow, GoalRow, InteractionRow, VoteRow
 
 
@@ -61,6 +61,20 @@ def vote_table_query() -> Select[Any]:
         .join(first, first.id == VoteRow.first_id)
         .join(second, second.id == VoteRow.second_id)
     )
+
+
+def annotation_query(wanted: AnnotationFilter) -> Select[Any]:
+    """Return the query of the annotations that are meant, in no order."""
+    query = select(*columns(AnnotationRow))
+    if wanted.cycle_id is not None:
+        query = query.join(InteractionRow, InteractionRow.id == AnnotationRow.first_id)
+        query = query.where(InteractionRow.cycle_id == wanted.cycle_id)
+    for name in ("annotator", "goal_id", "verdict"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(getattr(AnnotationRow, name) == str(value))
+    if wanted.since is not None:
+        query = query.where(AnnotationRow.created_at >= wanted.since)
+    return query if wanted.until is None else query.where(AnnotationRow.created_at < wanted.until)
 
 
 def annotations_up_to_query(cycle_number: int) -> Select[Any]:

@@ -17,7 +17,7 @@ from camelx.annotation.agreement import (
     ReviewerAgreement,
 )
 from camelx.annotation.exchange import ExchangeFormat
-from camelx.annotation.importing import AnnotationImport
+from camelx.annotation.importing import AnnotationImport, RowOutcome
 from camelx.auditing.records import Figure
 from camelx.pages import Markup, escaped, table, tag
 
@@ -193,7 +193,7 @@ def import_preview(done: AnnotationImport) -> Markup:
     would = "would be " if done.is_dry_run else ""
     more = f" The first {_MOST_ROWS} rows:" if len(done.rows) > _MOST_ROWS else ""
     lines = [
-        (row.place, tag("span", row.outcome, css="cx-bad" if row.outcome == "refused" else ""), row.what)
+        (row.place, tag("span", row.outcome, css="cx-bad" if row.outcome == "refused" else ""), _row(row))
         for row in rows
     ]
     return tag(
@@ -201,6 +201,13 @@ def import_preview(done: AnnotationImport) -> Markup:
         tag("p", f"{done.file}: of {len(done.rows):,} rows {would}{counts}.", more),
         tag("div", table(("Row", "", "What"), lines), css="cx-blocks") if lines else "",
     )
+
+
+def _row(row: RowOutcome) -> Markup:
+    if row.a_id is None or row.b_id is None:
+        return escaped(row.what)
+    ids = tag("div", f"A is {row.a_id}, B is {row.b_id}", css="cx-soft")
+    return tag("details", tag("summary", row.what), ids)
 
 
 def figure(one: Figure, *, as_share: bool = False) -> Markup:

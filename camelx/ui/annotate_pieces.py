@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from camelx.annotation import AgentsSaid, Item, Offer, Progress
+from camelx.annotation.progress import LEAST_TIMED
 from camelx.pages import Markup, table, tag
 from camelx.ui.differences import folded, side_by_side
 
@@ -48,7 +49,7 @@ def _proposal(item: Item) -> Markup:
 def progress_line(progress: Progress) -> Markup:
     """Return how far the person has come, in a line."""
     days = f"{progress.streak_days} day{'' if progress.streak_days == 1 else 's'} in a row"
-    left = "time left is known after your first verdict"
+    left = f"time left is known after {LEAST_TIMED} verdicts"
     if progress.left_s is not None:
         left = f"about {duration(progress.left_s)} left" if progress.n_open else "done"
     parts = [

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pairs_to_judge import add_pairs_to_judge
 
-from camelx.annotation import AnnotationQueue, annotation_id
+from camelx.annotation import AnnotationQueue, Opinion, QueueRules, annotation_id, batches
 from camelx.annotation.exchange import (
     COLUMNS,
     ExchangeFormat,
@@ -23,10 +23,10 @@ from camelx.annotation.exchange import (
     write_annotations,
 )
 from camelx.annotation.importing import import_annotations
-from camelx.annotation.settling import settle_pair, unsettle_pair, withdraw
+from camelx.annotation.settling import settle_pair, unsettle_pair
 from camelx.errors import ConfigError, DataValidationError, NotFoundError
 from camelx.export.judgements import settle
-from camelx.schemas import Annotation, Verdict
+from camelx.schemas import Annotation, AnnotationFilter, Verdict
 
 HOSTILE = (
     "=cmd|' /C calc'!A0", "+1", "-1+2", "@SUM(A1)", "\t=1", "\r\n=1", "'=1", "''=1", "'tis", "'", "＝1",
@@ -125,6 +125,12 @@ def test_a_dry_run_says_what_would_happen_and_stores_nothing(judged, tmp_path):
     done = import_annotations(judged, path, dry_run=True)
     assert [one.outcome for one in done.rows] == ["changed", "added", "refused"]
     assert [one.place for one in done.rows] == [f"{path}:{n}" for n in (1, 2, 3)]
+    goals = [f"on “{judged.goals(ids=[judged.comparisons('c1')[n].goal_id])[0].text}”" for n in (0, 5)]
+    changed, added, refused = done.rows
+    assert changed.what == f"ada: a tie instead of A is better, {goals[0]}"
+    assert added.what == f"ada: A is better, {goals[1]}"
+    assert (added.a_id, added.b_id) == (row(judged, 5)["a_id"], row(judged, 5)["b_id"])
+    assert (refused.a_id, refused.b_id) == (None, None)
     assert judged.annotations_on() == before
     import_annotations(judged, path)
     assert len(judged.annotations_on()) == len(before) + 1
@@ -288,19 +294,21 @@ def test_only_one_of_the_two_a_tie_or_both_bad_can_be_settled(store):
 def test_all_of_a_person_can_be_withdrawn_in_one_cycle_or_everywhere(judged):
     add_pairs_to_judge(judged, cycle_id="c2", number=2)
     judged.save_annotations([annotation(judged.comparisons("c2")[0], Verdict.TIE)])
-    queue = AnnotationQueue(judged)
-    assert withdraw(queue, judged, "ada", "c2") == 1
-    assert withdraw(queue, judged, "ada") == 2
+    queue, adas = AnnotationQueue(judged), AnnotationFilter(annotator="ada")
+    in_c2 = batches.meant(judged, adas.model_copy(update={"cycle_id": "c2"}))
+    batches.withdraw(queue, judged, in_c2)
+    assert len(in_c2) == 1
+    batches.withdraw(queue, judged, batches.meant(judged, adas))
     assert {a.annotator for a in judged.annotations_on()} == {"=ben", "root"}
-    with pytest.raises(NotFoundError, match="no annotation by 'ada'"):
-        withdraw(queue, judged, "ada")
+    with pytest.raises(NotFoundError, match="no annotation with annotator ada"):
+        batches.meant(judged, adas)
 
 
 def test_what_was_withdrawn_can_be_judged_again(store):
     add_pairs_to_judge(store)
-    queue = AnnotationQueue(store)
+    queue = AnnotationQueue(store, QueueRules(repeat_share=0, overlap_share=0))
     offer = queue.next_item("ada")
-    store.save_annotations([annotation(store.comparisons("c1")[0], Verdict.TIE)])
-    withdraw(queue, store, "ada")
-    assert offer is not None
-    assert queue.next_item("ada") is not None
+    queue.judge(*offer.item.pairs[0], "ada", Opinion(verdict="tie"))
+    assert queue.next_item("ada").lease.item_key != offer.lease.item_key
+    batches.withdraw(queue, store, store.annotations_on())
+    assert queue.next_item("ben").lease.item_key == offer.lease.item_key

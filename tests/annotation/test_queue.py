@@ -148,9 +148,12 @@ def test_what_was_read_ahead_is_not_read_by_who_asks(judged: Store, monkeypatch:
     assert next_offer(queue, "ann")
 
 
-def test_reading_ahead_where_nothing_is_ranked_does_nothing(database: str) -> None:
+def test_reading_ahead_where_nothing_is_ranked_does_no_harm(database: str) -> None:
     with Store.open(database) as store:
-        AnnotationQueue(store).read_ahead()
+        queue = AnnotationQueue(store, ALONE)
+        queue.read_ahead()
+        add_pairs_to_judge(store)
+        assert next_offer(queue, "ann"), "what is ranked later is found"
 
 
 def test_while_one_reads_a_new_ranking_others_go_on_with_the_one_before(
@@ -363,6 +366,47 @@ def test_what_an_admin_settled_is_closed_for_everybody(judged: Store, queue: Ann
     assert offer.lease.item_key not in keys
 
 
+def test_a_verdict_that_comes_again_after_its_undo_counts_no_more(
+    judged: Store, queue: AnnotationQueue
+) -> None:
+    offer = next_offer(queue, "ann")
+    give(queue, offer)
+    again = queue.undo("ann").offer
+    with pytest.raises(ConflictError, match="was taken back or replaced since"):
+        give(queue, offer)
+    assert judged.annotations() == []
+    assert again is not None
+    assert give(queue, again, "tie").is_new, "the item comes back with another submission id"
+    with pytest.raises(ConflictError, match="was taken back or replaced since"):
+        give(queue, offer)
+    assert [a.verdict for a in judged.annotations()] == ["tie"]
+
+
+def test_a_verdict_that_comes_again_after_another_replaced_it_replaces_nothing(
+    judged: Store, queue: AnnotationQueue
+) -> None:
+    offer = next_offer(queue, "ann")
+    give(queue, offer)
+    give(queue, queue.offer(*offer.item.pairs[0], "ann"), "both_bad")
+    with pytest.raises(ConflictError, match="was taken back or replaced since"):
+        give(queue, offer)
+    assert [a.verdict for a in judged.annotations()] == ["both_bad"]
+
+
+def test_undo_takes_back_what_was_given_on_an_item_and_nothing_imported(
+    judged: Store, queue: AnnotationQueue
+) -> None:
+    (first,) = give(queue, next_offer(queue, "ann")).annotations
+    (second,) = give(queue, next_offer(queue, "ann")).annotations
+    queue.remove([second])
+    foreign = second.model_copy(update={"id": "f", "submission_id": "s", "created_at": utc_now()})
+    judged.change_annotations([second, foreign])
+    assert queue.undo("ann").annotations == (first,)
+    with pytest.raises(NotFoundError, match="nothing to undo"):
+        queue.undo("ann")
+    assert {a.id for a in judged.annotations()} == {second.id, "f"}
+
+
 # Skips and undo
 
 
@@ -423,15 +467,37 @@ def test_a_changed_verdict_keeps_its_moment_and_a_removed_one_opens_the_item(
 
 
 def test_progress_counts_today_streak_and_what_is_left(judged: Store, queue: AnnotationQueue) -> None:
-    for _ in range(3):
+    for _ in range(4):
         give(queue, next_offer(queue, "ann"), duration_s=10)
     (last,) = give(queue, next_offer(queue, "ann"), duration_s=30).annotations
     yesterday = last.model_copy(update={"created_at": last.created_at - timedelta(days=1)})
     judged.save_annotations([yesterday])
     found = progress_of(judged, queue, "ann")
-    assert (found.n_today, found.n_total, found.streak_days) == (3, 4, 2)
-    assert (found.n_open, found.median_s, found.left_s) == (14, 10, 140)
+    assert (found.n_today, found.n_total, found.streak_days) == (4, 5, 2)
+    assert (found.n_open, found.median_s, found.left_s) == (13, 10, 130)
     assert progress_of(judged, queue, "bob").left_s is None
+
+
+def test_an_item_that_was_left_open_says_nothing_of_the_time_left(
+    judged: Store, queue: AnnotationQueue
+) -> None:
+    for seconds in (3_600, 7_200, 600, 10, 10, 10, 10):
+        give(queue, next_offer(queue, "ann"), duration_s=seconds)
+    assert progress_of(judged, queue, "ann").left_s is None, "four verdicts tell too little"
+    give(queue, next_offer(queue, "ann"), duration_s=14)
+    found = progress_of(judged, queue, "ann")
+    assert (found.n_open, found.median_s, found.left_s) == (10, 10, 100)
+
+
+def test_a_verdict_on_several_pairs_of_the_same_texts_is_one_of_the_last(judged: Store) -> None:
+    queue = AnnotationQueue(judged, ALONE)
+    for seconds in (8, 9, 10, 20):
+        give(queue, next_offer(queue, "ann"), duration_s=seconds)
+    (said,) = give(queue, next_offer(queue, "ann"), duration_s=30).annotations
+    first, second = judged.comparisons("c1")[-1].first_id, judged.comparisons("c1")[-1].second_id
+    twin = said.model_copy(update={"id": "twin", "first_id": first, "second_id": second})
+    judged.save_annotations([twin])
+    assert judged.last_durations("ann", 50, below=600) == [30, 20, 10, 9, 8]
 
 
 def test_what_the_agents_said_is_seen_from_the_sides_as_shown(judged: Store, queue: AnnotationQueue) -> None:

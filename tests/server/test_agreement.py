@@ -158,13 +158,43 @@ def test_verdicts_are_withdrawn_by_person_or_by_id_and_never_in_part(
     answer = admin.post(f"{URL}/withdraw", json={"ids": [*ids[:2], "no-such-id"]})
     assert answer.status_code == 404
     assert len(workspace.store.annotations_on()) == 12
-    assert admin.post(f"{URL}/withdraw", json={"ids": ids[:2]}).json() == {"annotations": 2}
-    assert admin.post(f"{URL}/withdraw", json={"annotator": "ben", "cycle_id": "c1"}).json() == {
-        "annotations": 6
-    }
+    done = {"annotations": 2, "is_dry_run": False}
+    tried = admin.post(f"{URL}/withdraw", json={"ids": ids[:2], "dry_run": True}).json()
+    assert tried == done | {"is_dry_run": True}
+    assert len(workspace.store.annotations_on()) == 12
+    assert admin.post(f"{URL}/withdraw", json={"ids": ids[:2]}).json() == done
+    ben = {"annotator": "ben", "cycle_id": "c1", "since": "2020-01-01T00:00:00Z"}
+    assert admin.post(f"{URL}/withdraw", json=ben | {"verdict": "tie"}).json()["annotations"] == 1
+    assert admin.post(f"{URL}/withdraw", json=ben | {"until": ben["since"]}).status_code == 404
+    assert admin.post(f"{URL}/withdraw", json=ben).json()["annotations"] == 5
     assert len(workspace.store.annotations_on()) == 4
+    (last, *_) = workspace.access.trail(action="annotation.withdraw")
+    assert (last.subject, last.details["annotations"], last.details["conditions"]["cycle_id"]) == (
+        "ben",
+        5,
+        "c1",
+    )
     for wrong in ({}, {"annotator": "ben", "ids": ids}, {"ids": ids, "cycle_id": "c1"}, {"ids": []}):
         assert admin.post(f"{URL}/withdraw", json=wrong).status_code == 422
+
+
+def test_verdicts_under_a_wrong_name_are_given_to_the_right_one_and_conflicts_come_back(
+    acting: As, workspace: Workspace
+) -> None:
+    admin, bens = acting("admin"), workspace.store.annotations_on(annotator="ben")
+    workspace.store.delete_annotations([a.id for a in bens[:2]])
+    asked = {"annotator": "ada", "to": "ben"}
+    tried = admin.post(f"{URL}/reassign", json=asked | {"dry_run": True}).json()
+    assert (tried["annotations"], len(tried["left"]), tried["is_dry_run"]) == (2, 4, True)
+    done = admin.post(f"{URL}/reassign", json=asked).json()
+    assert done == tried | {"is_dry_run": False}
+    assert {one["annotator"] for one in done["left"]} == {"ada"}
+    assert workspace.store.annotators() == {"ada": 4, "ben": 6}
+    (entry,) = workspace.access.trail(action="annotation.reassign")
+    assert (entry.subject, entry.details["to"], entry.details["left"]) == ("ada", "ben", 4)
+    for wrong in ({"to": "ben"}, {"annotator": "ada"}, asked | {"to": "b\u0000"}, asked | {"ids": ["x"]}):
+        assert admin.post(f"{URL}/reassign", json=wrong).status_code == 422
+    assert admin.post(f"{URL}/reassign", json={"ids": ["x"], "to": "ben"}).status_code == 404
 
 
 @pytest.mark.parametrize("role", ["viewer", "annotator", "operator"])
@@ -175,6 +205,7 @@ def test_only_admins_settle_import_and_withdraw(acting: As, workspace: Workspace
         client.put(f"{URL}/settled", json=pair | {"preferred": "tie"}),
         client.delete(f"{URL}/settled", params=pair),
         client.post(f"{URL}/withdraw", json={"annotator": "ada"}),
+        client.post(f"{URL}/reassign", json={"annotator": "ada", "to": "ben"}),
         client.post(f"{URL}/import", files={"file": ("a.jsonl", b"")}),
     ):
         assert answer.status_code == 403

@@ -99,6 +99,17 @@ def test_a_retry_counts_once(acting: As) -> None:
     assert len(ann.get(URL).json()["annotations"]) == 1
 
 
+def test_a_retry_after_its_undo_is_refused(acting: As) -> None:
+    ann = acting("ann")
+    item = take(ann)
+    give(ann, item)
+    ann.post(f"{URL}/undo")
+    late = ann.post(URL, json=verdict_on(item, submission_id=item["submission_id"]))
+    assert late.status_code == 409
+    assert "taken back or replaced" in late.json()["detail"]
+    assert ann.get(URL).json()["annotations"] == []
+
+
 def test_a_submission_id_that_came_with_another_pair_is_refused_and_no_verdict_lost(acting: As) -> None:
     ann = acting("ann")
     first = take(ann)
@@ -126,6 +137,9 @@ def test_the_list_is_filtered_and_read_page_by_page(acting: As) -> None:
     assert len({one for page in pages for one in page}) == 5
     assert len(ann.get(URL).json()["annotations"]) == 6
     assert ann.get(URL, params={"cycle_id": "c9"}).json()["annotations"] == []
+    assert len(ann.get(URL, params={"verdict": "first"}).json()["annotations"]) == 6
+    assert ann.get(URL, params={"verdict": "tie"}).json()["annotations"] == []
+    assert ann.get(URL, params={"until": "2020-01-01T00:00:00Z"}).json()["annotations"] == []
     far = base64.urlsafe_b64encode(b"0001-01-01T00:00:00+23:59 x").decode()
     for cursor in ("nonsense", far):
         assert ann.get(URL, params={"cursor": cursor}).status_code == 422
@@ -200,9 +214,13 @@ def test_skip_undo_and_reopen(acting: As) -> None:
 
 def test_progress_and_what_the_agents_said(acting: As) -> None:
     ann = acting("ann")
-    (said,) = give(ann, take(ann), duration_s=5)["annotations"]
+    for _ in range(4):
+        give(ann, take(ann), duration_s=5)
+    assert ann.get(f"{URL}/progress").json()["left_s"] is None
+    (said,) = give(ann, take(ann), duration_s=50_000)["annotations"]
+    give(ann, take(ann), duration_s=5)
     progress = ann.get(f"{URL}/progress").json()
-    assert (progress["n_today"], progress["n_open"], progress["left_s"]) == (1, 17, 85)
+    assert (progress["n_today"], progress["n_open"], progress["left_s"]) == (6, 12, 60)
     agents = ann.get(f"{URL}/{said['id']}/agents").json()
     assert {vote["reviewer"] for vote in agents["votes"]} == {"ada", "ben"}
     assert agents["first_id"] == said["first_id"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,12 +23,14 @@ from camelx.config import Settings
 from camelx.export.judgements import settle
 from camelx.schemas import AccessRole, Annotation, Principal, Verdict
 from camelx.ui.pages.agreement import AgreementPage
+from camelx.ui.verdict_batches import Asked
 from camelx.workspace import Workspace
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e[x](javascript:alert(3))\x1b[31m"
 ROOT = Principal(name="root", role=AccessRole.ADMIN, via="cli")
 ALL = "all cycles"
+EVERY = (ALL, "", "any", "", "")
 
 
 @pytest.fixture
@@ -73,6 +76,7 @@ def loaded(page: AgreementPage, who: str = "admin", **query: str) -> dict[str, A
         "figures",
         "exports",
         "person",
+        "to",
         "admins",
         "position",
         "pair",
@@ -84,7 +88,18 @@ def loaded(page: AgreementPage, who: str = "admin", **query: str) -> dict[str, A
 
 
 def everything(values: tuple[Any, ...]) -> dict[str, Any]:
-    names = ("figures", "exports", "person", "admins", "position", "pair", "dispute", "steps", "settling")
+    names = (
+        "figures",
+        "exports",
+        "person",
+        "to",
+        "admins",
+        "position",
+        "pair",
+        "dispute",
+        "steps",
+        "settling",
+    )
     return dict(zip(names, values[-len(names) :], strict=True))
 
 
@@ -156,8 +171,9 @@ def test_others_see_it_all_and_change_nothing(
             lambda who=who: page.undo(ALL, 0, "a b", "", asks(who)),
             lambda who=who: page.preview(str(tmp_path / "a.csv"), asks(who)),
             lambda who=who: page.bring_in(str(tmp_path / "a.csv"), ALL, asks(who)),
-            lambda who=who: page.ask_withdraw(ALL, "ada", asks(who)),
-            lambda who=who: page.withdraw(ALL, "ada", asks(who)),
+            lambda who=who: page.find_many(*EVERY, asks(who)),
+            lambda who=who: page.batches.ask("withdraw", ["x"], ["x"], False, None, asks(who)),
+            lambda who=who: page.do_many(ALL, Asked("withdraw", ("x",)), asks(who)),
         ):
             with pytest.raises(gr.Error, match="takes admin"):
                 refused()
@@ -179,6 +195,10 @@ def test_a_file_is_looked_at_before_it_is_imported(
     assert (button["visible"], button["value"]) == (True, "Import 1 verdicts")
     assert "<script>" not in preview
     assert "<b>.jsonl" not in preview
+    (goal,) = workspace.store.goals(ids=[pair.goal_id])
+    assert f": a tie, on “{goal.text}”</summary>" in preview
+    assert pair.first_id not in re.sub("<details>.*?</details>", "", preview), "ids are for who asks"
+    assert pair.first_id in preview
     assert len(workspace.store.annotations_on()) == 6
     chosen, became, *_ = page.bring_in(str(path), ALL, asks())
     assert chosen is None
@@ -191,17 +211,68 @@ def test_a_file_is_looked_at_before_it_is_imported(
         page.bring_in(None, ALL, asks())
 
 
-def test_a_persons_verdicts_are_taken_back_after_a_question(
+def found(page: AgreementPage, cycle: str = ALL, person: str = "", verdict: str = "any", *times: str) -> Any:
+    """The ids that conditions find, and the whole answer."""
+    shown = page.find_many(cycle, person, verdict, *(times or ("", "")), asks())
+    return list(shown[0]), shown
+
+
+def test_verdicts_are_found_by_person_verdict_and_time(page: AgreementPage, workspace: Workspace) -> None:
+    judge(workspace)
+    ids, shown = found(page, "c1", "ada")
+    assert len(ids) == 3
+    assert "3 verdicts in cycle c1" in shown[1]
+    labels = [label for label, _ in shown[2]["choices"]]
+    assert all(" · ada · A is better · Goal " in label for label in labels)
+    assert not shown[3]["visible"], "all are listed"
+    assert len(found(page, ALL, "", "second")[0]) == 3
+    assert "No verdict in all cycles" in found(page, ALL, "", "tie")[1][1]
+    assert found(page, ALL, "", "any", "2020-01-01", "2020-01-02")[0] == []
+    assert "expected a moment" in found(page, ALL, "", "any", "yesterday", "")[1][1]
+
+
+def test_chosen_verdicts_are_taken_back_after_a_question_that_says_how_many(
     page: AgreementPage, workspace: Workspace
 ) -> None:
     judge(workspace)
-    shown, question = page.ask_withdraw("c1", "ada", asks())
-    assert shown["visible"] is True
-    assert "Take back 3 annotations by ada in c1?" in question
-    page.withdraw("c1", "ada", asks())
-    assert {a.annotator for a in workspace.store.annotations_on()} == {"ben"}
-    with pytest.raises(gr.Error, match="no annotation by"):
-        page.withdraw("c1", "ada", asks())
+    ids, _ = found(page, "c1", "ada")
+    asked, sure, question, yes = page.batches.ask("withdraw", ids, ids[:2], False, None, asks())
+    assert (sure["visible"], yes["visible"]) == (True, True)
+    assert "Take back 2 verdicts by ada?" in question
+    done, *_ = page.do_many("c1", asked, asks())
+    assert "2 verdicts by ada: taken back." in done
+    assert sorted(a.annotator for a in workspace.store.annotations_on()) == ["ada", *["ben"] * 3]
+    with pytest.raises(gr.Error, match="changed in between"):
+        page.do_many("c1", asked, asks())
+    with pytest.raises(gr.Error, match="choose verdicts first"):
+        page.batches.ask("withdraw", ids, [], False, None, asks())
+    (entry,) = workspace.access.trail(action="annotation.withdraw")
+    assert (entry.actor, entry.subject, entry.details["annotations"]) == ("admin", "ada", 2)
+
+
+def test_verdicts_are_given_to_another_person_and_those_that_stay_are_named(
+    page: AgreementPage, workspace: Workspace
+) -> None:
+    judge(workspace)
+    bens = [a for a in workspace.store.annotations_on() if a.annotator == "ben"]
+    workspace.store.delete_annotations([bens[0].id])
+    ids, _ = found(page, ALL, "ada")
+    asked, _, question, yes = page.batches.ask("reassign", ids, [], True, " ben ", asks())
+    assert "Give 1 verdict by ada to ben?" in question
+    assert "2 verdicts left as they are: ben judged these pairs." in question
+    assert question.count("<li>ada: A is better, on “Goal ") == 2
+    assert yes["visible"]
+    assert "1 verdict by ada: given to ben." in page.do_many(ALL, asked, asks())[0]
+    names = sorted(a.annotator for a in workspace.store.annotations_on())
+    assert names == ["ada", "ada", "ben", "ben", "ben"]
+    (entry,) = workspace.access.trail(action="annotation.reassign")
+    assert (entry.subject, entry.details["annotations"], entry.details["to"]) == ("ada", 1, "ben")
+    _, _, question, yes = page.batches.ask("reassign", ids, found(page, ALL, "ada")[0], False, "ben", asks())
+    assert "There is nothing to give to ben." in question
+    assert not yes["visible"]
+    for name in ("", None, "a\u202eb", "x" * 201):
+        with pytest.raises(gr.Error, match="name the person"):
+            page.batches.ask("reassign", ids, found(page, ALL, "ada")[0], False, name, asks())
 
 
 def test_texts_and_names_of_models_and_people_are_escaped(page: AgreementPage, workspace: Workspace) -> None:
@@ -211,8 +282,15 @@ def test_texts_and_names_of_models_and_people_are_escaped(page: AgreementPage, w
         [row.model_copy(update={"completion": HOSTILE + row.id}) for row in rows]
     )
     shown = loaded(page)
-    markup = shown["figures"] + shown["dispute"] + page.ask_withdraw(ALL, HOSTILE, asks())[1]
+    markup = (
+        shown["figures"]
+        + shown["dispute"]
+        + page.batches.ask("withdraw", (), found(page, ALL, HOSTILE)[0], False, None, asks())[2]
+    )
     assert markup.count("&lt;script&gt;") > 4
+    markup += (
+        str([label for label, _ in found(page)[1][2]["choices"]]).replace("<script>", "").replace("<img", "")
+    )
     for raw in ("<script>", "<img", "\u202e", "\x1b"):
         assert raw not in markup
 
@@ -265,6 +343,7 @@ def test_an_admin_settles_by_keyboard_undoes_and_downloads(address: str, tmp_pat
         page.goto(f"{address}/agreement?cycle=c1")
         dispute = page.locator("#cx-dispute")
         expect(dispute).to_contain_text("1 of 3", timeout=60_000)
+        expect(page.locator("#key-b")).to_be_visible(timeout=20_000)
         page.keyboard.press("b")
         expect(page.locator("#cx-settled")).to_contain_text("Settled: B is better", timeout=20_000)
         page.keyboard.press("p")

@@ -113,22 +113,36 @@ def test_an_answer_that_is_one_of_the_two_is_no_better_one(page: AnnotatePage, w
 
 def test_undo_shows_the_item_again(page: AnnotatePage, workspace: Workspace) -> None:
     views = Views(page.load(asks()))
-    after = judge(page, views)
-    undone = Views(page.undo(after.screen, *CHOSEN, asks()))
+    judge(page, views)
+    undone = Views(page.undo(*CHOSEN, asks()))
     assert workspace.store.annotations() == []
     assert undone.item == views.item
     assert Views(page.load(asks())).item == views.item
-    assert "Nothing to undo" in Views(page.undo(undone.screen, *CHOSEN, asks())).saved
+    assert "Nothing to undo" in Views(page.undo(*CHOSEN, asks())).saved
 
 
 def test_what_the_agents_said_comes_after_the_verdict(page: AnnotatePage) -> None:
     views = Views(page.load(asks()))
-    assert "after your verdict" in page.agents(views.screen, asks())
+    assert "after your verdict" in page.agents(asks())
     assert "author" not in views.item
-    said = page.agents(judge(page, views).screen, asks())
+    judge(page, views)
+    said = page.agents(asks())
     assert "author-" in said
     assert "ada" in said
     assert "you said A is better" in said
+
+
+def test_what_the_agents_said_is_there_on_a_new_page_and_of_an_earlier_verdict_after_undo(
+    page: AnnotatePage, workspace: Workspace
+) -> None:
+    second = judge(page, Views(page.load(asks())))
+    first = page.agents(asks())
+    judge(page, second, Verdict.TIE)
+    again = AnnotatePage(workspace)
+    again.load(asks())
+    assert "you said a tie" in again.agents(asks())
+    page.undo(*CHOSEN, asks())
+    assert page.agents(asks()) == first
 
 
 def test_an_empty_queue_says_what_to_do(page: AnnotatePage) -> None:
@@ -139,7 +153,7 @@ def test_an_empty_queue_says_what_to_do(page: AnnotatePage) -> None:
     assert "All judged" in skipped.item
     assert 'href="/agreement"' in skipped.item
     assert skipped.can_reopen
-    again = Views(page.reopen(skipped.screen, *CHOSEN, asks()))
+    again = Views(page.reopen(*CHOSEN, asks()))
     assert again.item == views.item
 
 
@@ -162,11 +176,11 @@ def test_the_address_names_a_cycle_or_a_pair(page: AnnotatePage, workspace: Work
 
 
 def test_the_kind_of_work_can_be_chosen(page: AnnotatePage) -> None:
-    screen = Views(page.load(asks())).screen
-    categories, *views = page.choose("c1", "any", "words", screen, asks())
+    page.load(asks())
+    categories, *views = page.choose("c1", "any", "words", asks())
     assert categories["value"] == "words"
     assert "words" in Views(tuple(views)).item
-    none = Views(page.choose("c1", "proposer", "any", screen, asks()))
+    none = Views(page.choose("c1", "proposer", "any", asks()))
     assert "Nothing of this role and category is left" in none.item
 
 
@@ -199,10 +213,10 @@ def test_a_viewer_may_look_and_every_handler_refuses_them(tmp_path: Path) -> Non
         calls: list[Any] = [
             lambda: page.judge(Verdict.FIRST, views.screen, "", None, "", "", *CHOSEN, vera),
             lambda: page.skip(views.screen, "", *CHOSEN, vera),
-            lambda: page.undo(views.screen, *CHOSEN, vera),
-            lambda: page.reopen(views.screen, *CHOSEN, vera),
-            lambda: page.agents(views.screen, vera),
-            lambda: page.choose(*CHOSEN, views.screen, vera),
+            lambda: page.undo(*CHOSEN, vera),
+            lambda: page.reopen(*CHOSEN, vera),
+            lambda: page.agents(vera),
+            lambda: page.choose(*CHOSEN, vera),
         ]
         for call in calls:
             with pytest.raises(gr.Error, match="this takes annotator"):
@@ -285,6 +299,8 @@ def test_ten_pairs_are_judged_by_keyboard_with_a_reload_between_and_one_undone(
     ]  # fmt: skip
     assert [a.rating for a in said] == [None, None, None, None, 4, None, None, None, None, None]
     assert all(a.created_at > began and a.duration_s is not None for a in said)
+    page.reload()
+    item()
     page.keyboard.press("v")
     page.wait_for_selector(".cx-said", timeout=30_000)
     page.dblclick("#key-a")

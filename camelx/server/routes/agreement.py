@@ -9,15 +9,28 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, File, Query, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from camelx.annotation import batches
 from camelx.annotation.agreement import AgreementReport, agreement_report
 from camelx.annotation.exchange import ExchangeFormat, format_of, write_annotations
-from camelx.annotation.importing import AnnotationImport, Outcome, RowOutcome, import_annotations
-from camelx.annotation.settling import settle_pair, unsettle_pair, withdraw, withdraw_some
+from camelx.annotation.importing import AnnotationImport, import_annotations
+from camelx.annotation.settling import settle_pair, unsettle_pair
 from camelx.errors import NotFoundError
-from camelx.schemas import Annotation
+from camelx.schemas import Annotation, Principal
 from camelx.server.dependencies import Admin, Viewer, WorkspaceDep
+from camelx.server.routes.agreement_views import (
+    CYCLE_ID,
+    ID,
+    MOST_ROWS,
+    ImportView,
+    Reassigned,
+    Reassigning,
+    Selection,
+    SettledView,
+    Settlement,
+    Withdrawal,
+    Withdrawn,
+)
 from camelx.workspace import Workspace
 
 router = APIRouter(prefix="/api/v1/agreement", tags=["agreement"])
@@ -27,80 +40,12 @@ MEDIA_TYPES = {
     ExchangeFormat.CSV: "text/csv",
     ExchangeFormat.PARQUET: "application/vnd.apache.parquet",
 }
-_MOST_ROWS = 500
-_ID = r"^[!-~]{1,200}$"
-CycleId = Annotated[
-    str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Only on results of this cycle.")
-]
-ResultId = Annotated[str, Query(pattern=_ID, description="One of the two results.")]
-
-
-class Settlement(BaseModel):
-    """What holds of a pair from now on."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "first_id": "5f1c0a9e2b7d4c3e8a6f9b01",
-                    "second_id": "a07be31944d2c8f65b3e1d20",
-                    "preferred": "a07be31944d2c8f65b3e1d20",
-                    "rationale": "The first one adds where it should subtract.",
-                }
-            ]
-        }
-    )
-
-    first_id: str = Field(pattern=_ID)
-    second_id: str = Field(pattern=_ID)
-    preferred: str = Field(pattern=_ID, description="The better one's id, tie or both_bad.")
-    rationale: str | None = Field(default=None, max_length=4_000)
-    edited_text: str | None = Field(default=None, max_length=40_000, description="A better answer.")
-
-
-class SettledView(BaseModel):
-    """One settled verdict; pairs of the same texts are settled together."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    first_id: str
-    second_id: str
-    verdict: str = Field(examples=["second"])
-    annotator: str = Field(description="Who settled it.", examples=["root"])
-
-
-class Withdrawal(BaseModel):
-    """Which annotations are taken back: one person's, or those of some ids."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"annotator": "ben", "cycle_id": "c7"}]})
-
-    annotator: str | None = Field(default=None, min_length=1, max_length=200)
-    cycle_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    ids: list[Annotated[str, Field(pattern=_ID)]] | None = Field(default=None, min_length=1, max_length=5_000)
-
-    @model_validator(mode="after")
-    def _names_one(self) -> Withdrawal:
-        if (self.annotator is None) == (self.ids is None):
-            raise ValueError("name an annotator or ids, and not both")
-        if self.ids is not None and self.cycle_id is not None:
-            raise ValueError("cycle_id goes with an annotator")
-        return self
-
-
-class Withdrawn(BaseModel):
-    """What was taken back."""
-
-    annotations: int = Field(examples=[40])
-
-
-class ImportView(BaseModel):
-    """What became, or would become, of a file's rows."""
-
-    file: str = Field(examples=["verdicts.csv"])
-    is_dry_run: bool
-    counts: dict[Outcome, int] = Field(examples=[{"added": 38, "changed": 2, "unchanged": 0, "refused": 1}])
-    rows: list[RowOutcome] = Field(description=f"At most {_MOST_ROWS}, refused ones first.")
+CycleId = Annotated[str | None, Query(pattern=CYCLE_ID, description="Only on results of this cycle.")]
+ResultId = Annotated[str, Query(pattern=ID, description="One of the two results.")]
+_NONE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such annotation."}}
+_CHANGED: dict[int | str, dict[str, Any]] = {
+    409: {"description": "Somebody judged in between; nothing was changed."}
+}
 
 
 @router.get("")
@@ -181,23 +126,63 @@ def unsettle(
     return _settled(gone)
 
 
-@router.post("/withdraw")
+@router.post("/withdraw", responses=_NONE)
 def withdraw_annotations(asked: Withdrawal, principal: Admin, workspace: WorkspaceDep) -> Withdrawn:
-    """Take back all of a person's annotations, or some by id; their items are open again."""
-    if asked.annotator is not None:
-        n = withdraw(workspace.queue, workspace.store, asked.annotator, asked.cycle_id)
-        workspace.access.audit(
-            principal, "annotation.withdraw", asked.annotator, cycle_id=asked.cycle_id, annotations=n
+    """Take back some annotations, all or none; their items are open again."""
+    found = _selected(workspace, asked)
+    if not asked.dry_run:
+        batches.withdraw(workspace.queue, workspace.store, found)
+        _audit(workspace, principal, "annotation.withdraw", asked, found)
+    return Withdrawn(annotations=len(found), is_dry_run=asked.dry_run)
+
+
+@router.post("/reassign", responses=_NONE | _CHANGED)
+def reassign_annotations(asked: Reassigning, principal: Admin, workspace: WorkspaceDep) -> Reassigned:
+    """Give annotations to the person who judged under a wrong name; what they judged already stays."""
+    found = _selected(workspace, asked)
+    if asked.dry_run:
+        done = batches.reassignment(workspace.store, found, asked.to)
+    else:
+        done = batches.reassign(workspace.queue, workspace.store, found, asked.to)
+        _audit(
+            workspace, principal, "annotation.reassign", asked, done.moved, to=asked.to, left=len(done.left)
         )
-        return Withdrawn(annotations=n)
-    ids = set(asked.ids or ())
+    return Reassigned(annotations=len(done.moved), left=list(done.left), is_dry_run=asked.dry_run)
+
+
+def _selected(workspace: Workspace, asked: Selection) -> list[Annotation]:
+    """Return the annotations that are meant.
+
+    Raises:
+        NotFoundError: There is none, or there is none of one of the ids.
+    """
+    if asked.ids is None:
+        return batches.meant(workspace.store, asked.conditions)
+    ids = set(asked.ids)
     found = workspace.store.annotations_by_id(ids)
     if unknown := sorted(ids - found.keys()):
-        raise NotFoundError(f"there is no annotation {unknown[0]!r}; nothing was taken back")
-    withdraw_some(workspace.queue, workspace.store, list(found.values()))
-    for one in sorted(found):
-        workspace.access.audit(principal, "annotation.withdraw", one)
-    return Withdrawn(annotations=len(found))
+        raise NotFoundError(f"there is no annotation {unknown[0]!r}; nothing was changed")
+    return [found[one] for one in sorted(found)]
+
+
+def _audit(
+    workspace: Workspace,
+    principal: Principal,
+    action: str,
+    asked: Selection,
+    changed: Sequence[Annotation],
+    **details: Any,
+) -> None:
+    """Note each annotation that was named, or all that met the conditions as one."""
+    if asked.ids is not None:
+        for one in changed:
+            workspace.access.audit(principal, action, one.id, annotator=one.annotator, **details)
+        return
+    conditions = asked.conditions.model_dump(mode="json", exclude_none=True)
+    subject = asked.annotator or ", ".join(sorted({one.annotator for one in changed}))
+    workspace.access.audit(
+        principal, action, subject, annotations=len(changed), conditions=conditions, **details
+    )
 
 
 def _check_cycle(workspace: Workspace, cycle_id: str | None) -> None:
@@ -211,5 +196,5 @@ def _settled(annotations: Sequence[Annotation]) -> list[SettledView]:
 
 def _view(done: AnnotationImport) -> ImportView:
     refused_first = sorted(done.rows, key=lambda row: row.outcome != "refused")
-    values: dict[str, Any] = {"rows": refused_first[:_MOST_ROWS]}
+    values: dict[str, Any] = {"rows": refused_first[:MOST_ROWS]}
     return ImportView(file=done.file, is_dry_run=done.is_dry_run, counts=done.counts, **values)

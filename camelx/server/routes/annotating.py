@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import AwareDatetime
 
 from camelx.access import allow
-from camelx.annotation import AgentsSaid, Progress, Recorded, Wanted, agents_said, progress_of
+from camelx.annotation import AgentsSaid, HumanVerdict, Progress, Recorded, Wanted, agents_said, progress_of
 from camelx.errors import AccessError, CamelxError
-from camelx.schemas import AccessRole, Annotation, Principal, Role
+from camelx.schemas import AccessRole, Annotation, AnnotationFilter, Principal, Role
 from camelx.server.dependencies import Annotator, Viewer, WorkspaceDep
 from camelx.server.routes.annotation_views import (
     TEXT,
@@ -41,6 +42,11 @@ AnnotationId = Annotated[str, Path(min_length=1, max_length=200, pattern=TEXT, e
 Name = Annotated[str | None, Query(min_length=1, max_length=200, pattern=TEXT)]
 ResultId = Annotated[str, Query(min_length=1, max_length=200, pattern=TEXT, examples=_EXAMPLE)]
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such pair or cycle to judge."}}
+_TAKEN_BACK: dict[int | str, dict[str, Any]] = {
+    409: {
+        "description": "It came before: with another pair, or its verdict was taken back or replaced."
+    }
+}
 _NOTHING: dict[int | str, dict[str, Any]] = {
     **_UNKNOWN,
     409: {"description": "No cycle has anything to judge, or somebody else has it before them."},
@@ -51,6 +57,19 @@ def _wanted(cycle_id: Name = None, role: Role | None = None, category: Name = No
     return Wanted(cycle_id, role, category)
 
 
+def _filter(
+    cycle_id: Name = None,
+    annotator: Name = None,
+    goal_id: Name = None,
+    verdict: Annotated[HumanVerdict | None, Query(description="first is A, as it was shown.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Not before this moment.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before this moment.")] = None,
+) -> AnnotationFilter:
+    return AnnotationFilter(
+        cycle_id=cycle_id, annotator=annotator, goal_id=goal_id, verdict=verdict, since=since, until=until
+    )
+
+
 WantedDep = Annotated[Wanted, Depends(_wanted)]
 """What the person wants to judge, from the query."""
 
@@ -59,25 +78,18 @@ WantedDep = Annotated[Wanted, Depends(_wanted)]
 def list_annotations(
     principal: Viewer,
     workspace: WorkspaceDep,
-    cycle_id: Name = None,
-    annotator: Name = None,
-    goal_id: Name = None,
+    wanted: Annotated[AnnotationFilter, Depends(_filter)],
     cursor: Annotated[str | None, Query(max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> AnnotationPage:
     """Return annotations that meet all conditions, the newest first, a page at a time."""
-    found = workspace.store.annotation_page(
-        cycle_id=cycle_id,
-        annotator=annotator,
-        goal_id=goal_id,
-        before=position(cursor) if cursor is not None else None,
-        limit=limit + 1,
-    )
+    before = position(cursor) if cursor is not None else None
+    found = workspace.store.annotation_page(wanted, before=before, limit=limit + 1)
     page = found[:limit]
     return AnnotationPage(annotations=page, next_cursor=cursor_of(page[-1]) if len(found) > limit else None)
 
 
-@router.post("", status_code=201, response_model=VerdictSaved, responses=_UNKNOWN)
+@router.post("", status_code=201, response_model=VerdictSaved, responses=_UNKNOWN | _TAKEN_BACK)
 def give_verdict(
     verdict: NewVerdict, principal: Annotator, workspace: WorkspaceDep, response: Response
 ) -> VerdictSaved:

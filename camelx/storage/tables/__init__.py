@@ -6,7 +6,7 @@ a test compares the two.
 
 from camelx.storage.tables.accounts import ApiTokenRow, AuditEntryRow, KeptAnswerRow, UserRow
 from camelx.storage.tables.agent_versions import AgentVersionRow
-from camelx.storage.tables.annotation import AnnotationLeaseRow, AnnotationSkipRow
+from camelx.storage.tables.annotation import AnnotationLeaseRow, AnnotationSkipRow, AnnotationSubmissionRow
 from camelx.storage.tables.base import Base, ModelText, UtcMoment, storable
 from camelx.storage.tables.cycles import (
     AnnotationRow,
@@ -31,6 +31,7 @@ __all__ = [
     "AnnotationLeaseRow",
     "AnnotationRow",
     "AnnotationSkipRow",
+    "AnnotationSubmissionRow",
     "ApiTokenRow",
     "AuditEntryRow",
     "Base",

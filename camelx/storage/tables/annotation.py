@@ -1,4 +1,4 @@
-"""The tables of the annotation queue: who has which item before them, and who passed which one by."""
+"""The tables of the annotation queue: who has which item before them, who passed which one by, what came."""
 
 from __future__ import annotations
 
@@ -36,3 +36,13 @@ class AnnotationSkipRow(Base):
     cycle_id: Mapped[str] = id_column(_CYCLE)
     created_at: Mapped[datetime]
     __table_args__ = (Index("ix_annotation_skips_cycle_id", "cycle_id"),)
+
+
+class AnnotationSubmissionRow(Base):
+    """That a person's submission of a verdict came; it outlives the verdict, so that it counts once."""
+
+    __tablename__ = "annotation_submissions"
+    submission_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    annotator: Mapped[str] = mapped_column(ModelText, primary_key=True)
+    can_be_undone: Mapped[bool]
+    """False: its verdict was changed by an import since."""

@@ -13,18 +13,16 @@ import gradio as gr
 
 from camelx.annotation.agreement import AgreementReport, Disagreement, agreement_report
 from camelx.annotation.importing import import_annotations
-from camelx.annotation.settling import settle_pair, unsettle_pair, withdraw
+from camelx.annotation.settling import settle_pair, unsettle_pair
 from camelx.errors import CamelxError, ConfigError, NotFoundError
 from camelx.pages import Markup, tag
 from camelx.schemas import AccessRole, Principal
 from camelx.ui import agreement_pieces as pieces
+from camelx.ui.agreement_layout import ALL, SETTLES, Layout
 from camelx.ui.annotate_pieces import note
 from camelx.ui.guard import guard, shown
+from camelx.ui.verdict_batches import NOTHING_FOUND, Asked, VerdictBatches
 from camelx.workspace import Workspace
-
-_ALL = "all cycles"
-_SETTLES = {"first": "A is better", "second": "B is better", "tie": "Tie", "both_bad": "Both bad"}
-_KEYS = {"first": "a", "second": "b", "tie": "t", "both_bad": "x"}
 
 
 class AgreementPage:
@@ -32,14 +30,15 @@ class AgreementPage:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self.batches = VerdictBatches(workspace)
 
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         """Return the page as it begins: cycle choice, figures, position, disagreement, what admins may do."""
         principal = guard(self._workspace, request, AccessRole.VIEWER)
-        asked = str(dict(request.query_params).get("cycle") or _ALL)
+        asked = str(dict(request.query_params).get("cycle") or ALL)
         ids = [one.cycle_id for one in self._workspace.queue.standings.ranked_cycles()]
-        chosen = asked if asked in ids else _ALL
-        return (gr.update(choices=[_ALL, *ids], value=chosen), *self._all(chosen, 0, principal))
+        chosen = asked if asked in ids else ALL
+        return (gr.update(choices=[ALL, *ids], value=chosen), *self._all(chosen, 0, principal))
 
     def choose(self, cycle: str, request: gr.Request) -> tuple[Any, ...]:
         """Return the figures and disagreements of the chosen cycle."""
@@ -77,7 +76,7 @@ class AgreementPage:
             raise shown(e) from e
         subject = f"{first} {second}"
         self._workspace.access.audit(principal, "annotation.settle", subject, preferred=preferred)
-        done = note(f"Settled: {_SETTLES[label]}. Undo takes it back.")
+        done = note(f"Settled: {SETTLES[label]}. Undo takes it back.")
         return (done, shown_pair, "", *self._all(cycle, position, principal))
 
     def undo(
@@ -130,44 +129,35 @@ class AgreementPage:
         self._workspace.access.audit(principal, "annotation.import", name, **done.counts)
         return (None, pieces.import_preview(done), gr.update(visible=False), *self._all(cycle, 0, principal))
 
-    def ask_withdraw(self, cycle: str, annotator: str | None, request: gr.Request) -> tuple[Any, ...]:
-        """Return the question whether all of a person's verdicts are to go."""
-        guard(self._workspace, request, AccessRole.ADMIN)
-        if not annotator:
-            return gr.update(visible=False), Markup("")
-        n = len(self._workspace.store.annotations_on(_cycle_id(cycle), annotator))
-        where = f"in {cycle}" if _cycle_id(cycle) else "in all cycles"
-        asks = f"Take back {n:,} annotations by {annotator} {where}? Export them first to keep a copy."
-        return gr.update(visible=True), tag("p", asks, css="cx-ask")
+    def find_many(
+        self, cycle: str, person: str | None, verdict: str, since: str, until: str, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Return the verdicts that meet the conditions, to choose from."""
+        return self.batches.find(_cycle_id(cycle), person, verdict, since, until, request)
 
-    def withdraw(self, cycle: str, annotator: str | None, request: gr.Request) -> tuple[Any, ...]:
-        """Take back all of a person's verdicts, and return everything as it is then.
+    def do_many(self, cycle: str, asked: Asked, request: gr.Request) -> tuple[Any, ...]:
+        """Do what was asked about many verdicts; return what was done, no choices, and everything as it is.
 
         Raises:
-            gr.Error: There is nothing to take back; the page shows why.
+            gr.Error: Something was changed in between; the page shows why.
         """
         principal = guard(self._workspace, request, AccessRole.ADMIN)
-        try:
-            n = withdraw(self._workspace.queue, self._workspace.store, annotator or "", _cycle_id(cycle))
-        except CamelxError as e:
-            raise shown(e) from e
-        self._workspace.access.audit(
-            principal, "annotation.withdraw", annotator or "", cycle_id=_cycle_id(cycle), annotations=n
-        )
-        return (gr.update(visible=False), *self._all(cycle, 0, principal))
+        done = self.batches.do(asked, request)
+        return (done, *NOTHING_FOUND, *self._all(cycle, 0, principal))
 
     def _report(self, cycle: str) -> AgreementReport:
         return agreement_report(self._workspace.store, _cycle_id(cycle))
 
     def _all(self, cycle: str, position: int, principal: Principal) -> tuple[Any, ...]:
-        """Return figures, exports, who can be taken back, admins' part, and one disagreement."""
+        """Return figures, exports, people twice, admins' part, and one disagreement."""
         report = self._report(cycle)
         is_admin = principal.role.includes(AccessRole.ADMIN)
         names = self._workspace.store.annotators()
         return (
             _figures(report),
             pieces.export_links(_cycle_id(cycle)) if report.n_annotations else Markup(""),
-            gr.update(choices=pieces.listed(names), value=None),
+            gr.update(choices=[("anybody", ""), *pieces.listed(names)], value=""),
+            gr.update(choices=list(names), value=None),
             gr.update(visible=is_admin),
             *self._one(report, position, principal),
         )
@@ -200,68 +190,38 @@ class AgreementPage:
 
 def build(workspace: Workspace) -> None:
     """Lay out the page."""
-    page = AgreementPage(workspace)
+    page, ui = AgreementPage(workspace), Layout()
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    position, pair, last = gr.State(0), gr.State(""), gr.State("")
-    gr.HTML("<h1>Agreement</h1>")
-    cycle = gr.Dropdown([_ALL], value=_ALL, label="Verdicts on", elem_id="cx-agreement-cycle")
-    figures = gr.HTML(elem_id="cx-agreement")
-    gr.HTML("<h2>Where people differ</h2>")
-    dispute = gr.HTML(elem_id="cx-dispute")
-    with gr.Row(visible=False, elem_classes="cx-buttons") as steps:
-        before = gr.Button("Previous [P]", size="sm", elem_id="key-p")
-        after = gr.Button("Next [N]", size="sm", elem_id="key-n")
-    with gr.Group(visible=False, elem_id="cx-settle") as settling:
-        gr.HTML("<p class=cx-ask>Settle it: your verdict holds, whatever people said.</p>")
-        why = gr.Textbox(label="Why (optional)", max_length=4_000)
-        with gr.Row(elem_classes="cx-buttons"):
-            buttons = {
-                label: gr.Button(f"{says} [{_KEYS[label].upper()}]", size="sm", elem_id=f"key-{_KEYS[label]}")
-                for label, says in _SETTLES.items()
-            }
-            undo = gr.Button("Undo [U]", size="sm", elem_id="key-u")
-    settled = gr.HTML(elem_id="cx-settled")
-    exports = gr.HTML(elem_id="cx-exports")
-    with gr.Column(visible=False) as admins:
-        with gr.Accordion("Import annotations", open=False, elem_id="cx-import"):
-            file = gr.File(
-                label="JSONL, CSV or parquet", file_types=[".jsonl", ".csv", ".parquet"], height=120
-            )
-            preview = gr.HTML()
-            bring_in = gr.Button("Import", variant="primary", visible=False)
-        with gr.Accordion("Take back all of a person's verdicts", open=False, elem_id="cx-withdraw"):
-            person = gr.Dropdown([], label="Person")
-            with gr.Group(visible=False) as sure:
-                question = gr.HTML()
-                with gr.Row():
-                    yes, no = (
-                        gr.Button("Yes, take them back", variant="stop", size="sm"),
-                        gr.Button("No", size="sm"),
-                    )
+    once: dict[str, Any] = {**quiet, "trigger_mode": "once"}
+    gr.on(None, page.load, None, [ui.cycle, *ui.everything], **quiet)
+    ui.cycle.input(page.choose, [ui.cycle], ui.everything, **quiet)
+    for button, by in ((ui.before, -1), (ui.after, 1)):
+        button.click(page.step, [ui.cycle, ui.position, gr.State(by)], ui.one, **quiet)
+    settled = [ui.settled, ui.last, ui.why, *ui.everything]
+    for label, button in ui.verdicts.items():
+        given = [ui.cycle, ui.position, ui.pair, gr.State(label), ui.why]
+        button.click(page.settle, given, settled, **once)
+    ui.undo.click(page.undo, [ui.cycle, ui.position, ui.pair, ui.last], settled, **once)
+    ui.file.change(page.preview, [ui.file], [ui.preview, ui.bring_in], **quiet)
+    ui.bring_in.click(
+        page.bring_in, [ui.file, ui.cycle], [ui.file, ui.preview, ui.bring_in, *ui.everything], **once
+    )
+    _listen_to_many(page, ui, quiet, once)
 
-    one = [position, pair, dispute, steps, settling]
-    everything = [figures, exports, person, admins, *one]
-    gr.on(None, page.load, None, [cycle, *everything], **quiet)
-    cycle.input(page.choose, [cycle], everything, **quiet)
-    before.click(page.step, [cycle, position, gr.State(-1)], one, **quiet)
-    after.click(page.step, [cycle, position, gr.State(1)], one, **quiet)
-    for label, button in buttons.items():
-        given = [cycle, position, pair, gr.State(label), why]
-        button.click(page.settle, given, [settled, last, why, *everything], trigger_mode="once", **quiet)
-    undo.click(
-        page.undo,
-        [cycle, position, pair, last],
-        [settled, last, why, *everything],
-        trigger_mode="once",
-        **quiet,
-    )
-    file.change(page.preview, [file], [preview, bring_in], **quiet)
-    bring_in.click(
-        page.bring_in, [file, cycle], [file, preview, bring_in, *everything], trigger_mode="once", **quiet
-    )
-    person.input(page.ask_withdraw, [cycle, person], [sure, question], **quiet)
-    no.click(lambda: gr.update(visible=False), None, [sure], **quiet)
-    yes.click(page.withdraw, [cycle, person], [sure, *everything], trigger_mode="once", **quiet)
+
+def _listen_to_many(page: AgreementPage, ui: Layout, quiet: dict[str, Any], once: dict[str, Any]) -> None:
+    """Connect the part on many verdicts at once."""
+    many = ui.batch
+    conditions = [ui.cycle, *many.conditions]
+    ui.many.expand(page.find_many, conditions, many.results, **quiet)
+    for one in conditions:
+        one.input(page.find_many, conditions, many.results, trigger_mode="always_last", **quiet)
+    question = [many.asked, many.sure, many.question, many.yes]
+    chosen = [many.found, many.listed, many.all, many.to]
+    for action, button in (("withdraw", many.withdraw), ("reassign", many.reassign)):
+        button.click(page.batches.ask, [gr.State(action), *chosen], question, **once)
+    many.no.click(lambda: gr.update(visible=False), None, [many.sure], **quiet)
+    many.yes.click(page.do_many, [ui.cycle, many.asked], [many.done, *many.results, *ui.everything], **once)
 
 
 def _figures(report: AgreementReport) -> Markup:
@@ -280,7 +240,7 @@ def _figures(report: AgreementReport) -> Markup:
 
 
 def _cycle_id(cycle: str) -> str | None:
-    return None if cycle == _ALL else cycle
+    return None if cycle == ALL else cycle
 
 
 def _pair_in(text: str) -> tuple[str, str]:

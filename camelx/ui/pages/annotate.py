@@ -39,7 +39,7 @@ _FORGET_PAIR = """() => { const url = new URL(location.href);
 
 @dataclass(frozen=True)
 class OnScreen:
-    """The item that a page shows, and the one that was judged before it."""
+    """The item that a page shows."""
 
     first_id: str = ""
     second_id: str = ""
@@ -47,17 +47,15 @@ class OnScreen:
     """Empty: no item is shown."""
     repeat: int = 0
     texts: tuple[str, str] = ("", "")
-    last: tuple[str, str, str] | None = None
-    """Ids and verdict of what was judged last."""
 
     @classmethod
-    def of(cls, offer: Offer | None, last: tuple[str, str, str] | None) -> OnScreen:
+    def of(cls, offer: Offer | None) -> OnScreen:
         """Return what is on the screen that shows the offer."""
         if offer is None:
-            return cls(last=last)
+            return cls()
         first_id, second_id = offer.item.pairs[0]
         texts = (offer.item.first, offer.item.second)
-        return cls(first_id, second_id, offer.lease.submission_id, offer.lease.repeat, texts, last)
+        return cls(first_id, second_id, offer.lease.submission_id, offer.lease.repeat, texts)
 
 
 class AnnotatePage:
@@ -81,21 +79,19 @@ class AnnotatePage:
         try:
             offer = self._named_pair(principal, query.get("pair") or query.get("item"))
         except CamelxError as e:
-            return (*choices, *self._next(principal, Wanted(cycle_id), None, str(e)))
+            return (*choices, *self._next(principal, Wanted(cycle_id), str(e)))
         if offer is not None:
-            return (*choices, *self._views(principal, offer, Wanted(cycle_id), None, ""))
+            return (*choices, *self._views(principal, offer, Wanted(cycle_id), ""))
         other = asked and asked != cycle_id
         said = f"Nothing of cycle {asked} can be judged yet; this is of cycle {cycle_id}." if other else ""
-        return (*choices, *self._next(principal, Wanted(cycle_id), None, said))
+        return (*choices, *self._next(principal, Wanted(cycle_id), said))
 
-    def choose(
-        self, cycle: str | None, role: str, category: str, screen: OnScreen, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def choose(self, cycle: str | None, role: str, category: str, request: gr.Request) -> tuple[Any, ...]:
         """Return the categories of the chosen cycle, and the views of an item of what is chosen."""
         principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
         categories = self._categories(cycle)
         chosen = category if category in {name for _, name in categories} else ANY
-        views = self._next(principal, _wanted(cycle, role, chosen), screen.last, "")
+        views = self._next(principal, _wanted(cycle, role, chosen), "")
         return (gr.update(choices=categories, value=chosen), *views)
 
     def judge(
@@ -119,7 +115,7 @@ class AnnotatePage:
         principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
         wanted = _wanted(cycle, role, category)
         if not seen or seen != screen.submission_id:
-            return self._next(principal, wanted, screen.last, "")
+            return self._next(principal, wanted, "")
         try:
             opinion = Opinion(
                 verdict=verdict,
@@ -144,8 +140,7 @@ class AnnotatePage:
         if recorded.is_new:
             said = recorded.annotations[0]
             self._workspace.access.audit(principal, "annotation.create", said.id, verdict=str(verdict))
-        last = (screen.first_id, screen.second_id, str(verdict))
-        return self._next(principal, wanted, last, f"Saved: {SAID[str(verdict)]}.")
+        return self._next(principal, wanted, f"Saved: {SAID[str(verdict)]}.")
 
     def skip(
         self,
@@ -169,29 +164,25 @@ class AnnotatePage:
             except CamelxError as e:
                 raise shown(e) from e
             said = "Skipped."
-        return self._next(principal, _wanted(cycle, role, category), screen.last, said)
+        return self._next(principal, _wanted(cycle, role, category), said)
 
-    def undo(
-        self, screen: OnScreen, cycle: str | None, role: str, category: str, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def undo(self, cycle: str | None, role: str, category: str, request: gr.Request) -> tuple[Any, ...]:
         """Take back the last verdict or skip, and return the views of its item."""
         principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
         wanted = _wanted(cycle, role, category)
         try:
             undone = self._queue.undo(principal.name)
         except NotFoundError:
-            return self._next(principal, wanted, screen.last, "Nothing to undo.")
+            return self._next(principal, wanted, "Nothing to undo.")
         for annotation in undone.annotations[:1]:
             self._workspace.access.audit(principal, "annotation.undo", annotation.id)
         what = "verdict" if undone.annotations else "skip"
         if undone.offer is None:
-            return self._next(principal, wanted, None, f"The last {what} is taken back.")
+            return self._next(principal, wanted, f"The last {what} is taken back.")
         again = f"The last {what} is taken back: judge it again."
-        return self._views(principal, undone.offer, wanted, None, again)
+        return self._views(principal, undone.offer, wanted, again)
 
-    def reopen(
-        self, screen: OnScreen, cycle: str | None, role: str, category: str, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def reopen(self, cycle: str | None, role: str, category: str, request: gr.Request) -> tuple[Any, ...]:
         """Show again what the person skipped."""
         principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
         wanted = _wanted(cycle, role, category)
@@ -199,16 +190,18 @@ class AnnotatePage:
             self._queue.reopen_skipped(principal.name, wanted.cycle_id)
         except CamelxError as e:
             raise shown(e) from e
-        return self._next(principal, wanted, screen.last, "")
+        return self._next(principal, wanted, "")
 
-    def agents(self, screen: OnScreen, request: gr.Request) -> Markup:
-        """Return what the agents had said of the pair that was judged last."""
-        guard(self._workspace, request, AccessRole.ANNOTATOR)
-        if screen.last is None:
+    def agents(self, request: gr.Request) -> Markup:
+        """Return what the agents had said of the pair that the person judged last, on whatever page."""
+        principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
+        last = self._workspace.store.last_submission(principal.name)
+        if not last:
             return note("What the agents said is shown after your verdict.")
-        first_id, second_id, verdict = screen.last
+        said = last[0]
         try:
-            return said_view(agents_said(self._workspace.store, first_id, second_id), verdict)
+            before = agents_said(self._workspace.store, said.first_id, said.second_id)
+            return said_view(before, str(said.verdict))
         except NotFoundError as e:
             return note(str(e))
 
@@ -224,33 +217,20 @@ class AnnotatePage:
 
     # What the views show
 
-    def _next(
-        self,
-        principal: Principal,
-        wanted: Wanted,
-        last: tuple[str, str, str] | None,
-        said: str,
-    ) -> tuple[Any, ...]:
+    def _next(self, principal: Principal, wanted: Wanted, said: str) -> tuple[Any, ...]:
         try:
             offer = self._queue.next_item(principal.name, wanted)
         except (OrchestrationError, NotFoundError) as e:
-            return _empty(nothing_ranked(str(e)), last)
-        return self._views(principal, offer, wanted, last, said)
+            return _empty(nothing_ranked(str(e)))
+        return self._views(principal, offer, wanted, said)
 
-    def _views(
-        self,
-        principal: Principal,
-        offer: Offer | None,
-        wanted: Wanted,
-        last: tuple[str, str, str] | None,
-        said: str,
-    ) -> tuple[Any, ...]:
+    def _views(self, principal: Principal, offer: Offer | None, wanted: Wanted, said: str) -> tuple[Any, ...]:
         cycle_id = offer.lease.cycle_id if offer else wanted.cycle_id
         asked = Wanted(cycle_id, wanted.role, wanted.category)
         progress = progress_of(self._workspace.store, self._queue, principal.name, asked)
         is_filtered = wanted.role is not None or wanted.category is not None
         return (
-            OnScreen.of(offer, last),
+            OnScreen.of(offer),
             offer.lease.submission_id if offer else "",
             item_view(offer) if offer else all_judged(progress, is_filtered),
             progress_line(progress),
@@ -305,10 +285,10 @@ class AnnotatePage:
         return path.read_text("utf-8") if path.is_file() else _NO_GUIDELINES
 
 
-def _empty(page: Markup, last: tuple[str, str, str] | None = None) -> tuple[Any, ...]:
+def _empty(page: Markup) -> tuple[Any, ...]:
     """Return the views without an item."""
     hide = gr.update(visible=False)
-    return (OnScreen(last=last), "", page, "", "", "", hide, hide, None, "", "")
+    return (OnScreen(), "", page, "", "", "", hide, hide, None, "", "")
 
 
 def _wanted(cycle: str | None, role: str, category: str) -> Wanted:
@@ -347,16 +327,16 @@ def build(workspace: Workspace) -> None:
     ]
     gr.on(None, page.load, None, [*chosen, ui.guidelines, *views], **quiet)
     for one in chosen:
-        one.input(page.choose, [*chosen, screen], [ui.category, *views], **quiet)
+        one.input(page.choose, chosen, [ui.category, *views], **quiet)
     given = [screen, ui.seen, ui.rating, ui.rationale, ui.edited, *chosen]
     for verdict, button in ui.verdicts.items():
         button.click(_verdict(page, verdict), given, views, **once)
     ui.skip.click(page.skip, [screen, ui.seen, *chosen], views, **once)
     for button in (*ui.verdicts.values(), ui.skip):
         button.click(None, None, None, js=_FORGET_PAIR, api_visibility="private")
-    ui.undo.click(page.undo, [screen, *chosen], views, **once)
-    ui.reopen.click(page.reopen, [screen, *chosen], views, **once)
-    ui.agents.click(page.agents, [screen], [ui.said], **once)
+    ui.undo.click(page.undo, chosen, views, **once)
+    ui.reopen.click(page.reopen, chosen, views, **once)
+    ui.agents.click(page.agents, None, [ui.said], **once)
     ui.from_a.click(page.begin_with_a, [screen], [ui.edited], **quiet)
     ui.from_b.click(page.begin_with_b, [screen], [ui.edited], **quiet)
 

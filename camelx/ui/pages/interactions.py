@@ -7,7 +7,6 @@ reloading keeps it. Beside the log goals are imported from files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -30,7 +29,9 @@ from camelx.schemas import (
     VerifierKind,
 )
 from camelx.ui.guard import guard
-from camelx.ui.interaction_pieces import link, log_table, thread_tree, upload_report, whole_interaction
+from camelx.ui.interaction_pieces import link, log_table, upload_report, whole_interaction
+from camelx.ui.moments import moment_in
+from camelx.ui.thread_pieces import thread_tree
 from camelx.workspace import Workspace
 
 FIELDS = ("cycle", "agent", "role", "model", "status", "stage", "text", "goal", "since", "until")
@@ -211,19 +212,9 @@ def _wanted(query: Mapping[str, str]) -> InteractionFilter:
         **values,
         cycle_id=(query.get("cycle") or "")[:200] or None,
         goal_id=(query.get("goal") or "")[:200] or None,
-        since=_time(query, "since"),
-        until=_time(query, "until"),
+        since=moment_in(query.get("since"), "since"),
+        until=moment_in(query.get("until"), "until"),
     )
-
-
-def _time(query: Mapping[str, str], name: str) -> datetime | None:
-    if name not in query:
-        return None
-    try:
-        moment = datetime.fromisoformat(query[name])
-    except ValueError:
-        raise ConfigError(f"{name} {query[name]!r}: expected a moment such as 2026-11-26 14:30") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _exports(wanted: InteractionFilter) -> Markup:
