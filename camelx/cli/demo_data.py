@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from camelx.cli.cycle import Json
-from camelx.cli.failures import say
-from camelx.cli.output import print_json, print_line
+from camelx.cli.output import print_json, print_line, shown_progress
 
 
 def demo_data(
@@ -27,7 +26,8 @@ def demo_data(
     from camelx.demo_data import fill
 
     begun = time.perf_counter()
-    filled = asdict(fill(interactions, seed=seed, on_progress=lambda n: say(f"{n:,} interactions")))
+    with shown_progress():
+        filled = asdict(fill(interactions, seed=seed))
     if as_json:
         print_json(filled)
         return

@@ -201,14 +201,18 @@ class BarView(ProgressView):
             TimeRemainingColumn(elapsed_when_finished=True),
             console=Console(stderr=True),
         )
-        self._ids: dict[str, TaskID] = {}
+        self._ids: dict[tuple[str, str], TaskID] = {}
+        """By cycle and stage."""
         self._bars.start()
 
     def show(self, report: progress.Progress) -> None:
         """Move the stage's bar."""
-        if report.stage not in self._ids:
-            self._ids[report.stage] = self._bars.add_task(report.stage, unit=report.unit)
-        self._bars.update(self._ids[report.stage], completed=report.done, total=report.total)
+        key = (report.cycle_id, report.stage)
+        if key not in self._ids:
+            self._ids[key] = self._bars.add_task(report.stage, unit=report.unit)
+        elif report.unit == "stage":  # its own steps have filled the bar
+            return
+        self._bars.update(self._ids[key], completed=report.done, total=report.total)
 
     def close(self) -> None:
         """Stop drawing; the bars stay."""
@@ -219,20 +223,21 @@ class LineView(ProgressView):
     """A line at a stage's end and every ten seconds before it."""
 
     def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-        self._began: dict[str, float] = {}
+        self._last: dict[tuple[str, str], float] = {}
+        self._began: dict[tuple[str, str], float] = {}
+        """Both by cycle and stage."""
         self._ended: set[progress.Progress] = set()
 
     def show(self, report: progress.Progress) -> None:
         """Write a line if the last one is old enough."""
-        if report in self._ended:
+        now, key = time.monotonic(), (report.cycle_id, report.stage)
+        if report in self._ended or (report.unit == "stage" and key in self._began):
             return
-        now = time.monotonic()
-        began = self._began.setdefault(report.stage, now)
-        last = self._last.setdefault(report.stage, began)
+        began = self._began.setdefault(key, now)
+        last = self._last.setdefault(key, began)
         if report.done < report.total and now - last < _LINE_EVERY_S:
             return
-        self._last[report.stage] = now
+        self._last[key] = now
         if report.done >= report.total:
             self._ended.add(report)
         if report.unit == "stage":

@@ -95,7 +95,7 @@ def _listen(host: str, port: int) -> socket.socket:
     Raises:
         OrchestrationError: The port is taken, or the address is none of this machine.
     """
-    from camelx.orchestration.services import who_listens
+    from camelx.orchestration.services import host_and_port, who_listens
 
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -107,5 +107,5 @@ def _listen(host: str, port: int) -> socket.socket:
             raise OrchestrationError(
                 f"port {port} for the app is taken by {taken}; stop that, or choose another with --port"
             ) from e
-        raise OrchestrationError(f"the app can't listen on {host}:{port}: {e}") from e
+        raise OrchestrationError(f"the app can't listen on {host_and_port(host, port)}: {e}") from e
     return listening

@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic_core import to_jsonable_python
 
 from camelx.cli.output import print_json, print_line, print_table
 from camelx.schemas import AccessRole
@@ -47,7 +48,7 @@ def list_users(as_json: AsJson = False) -> None:
     """Show all users."""
     with _access() as access:
         rows = [
-            {"name": u.name, "role": u.role.value, "active": u.is_active, "since": u.created_at}
+            {"name": u.name, "role": u.role, "active": u.is_active, "since": u.created_at}
             for u in access.users()
         ]
     _print(rows, ("name", "role", "active", "since"), as_json=as_json)
@@ -110,7 +111,7 @@ def tokens(
 ) -> None:
     """Show tokens, without their text."""
     with _access() as access:
-        rows = [token.model_dump(mode="json", exclude={"sha256"}) for token in access.tokens.list(name)]
+        rows = [token.model_dump(exclude={"sha256"}) for token in access.tokens.list(name)]
     _print(rows, ("id", "user_name", "label", "role", "expires_at", "last_used_at", "revoked_at"), as_json)
 
 
@@ -135,7 +136,7 @@ def trail(
     """Show who changed what, newest first."""
     with _access() as access:
         found = access.trail(actor=actor, action=action, subject=subject, limit=limit)
-    rows = [entry.model_dump(mode="json") for entry in found]
+    rows = [entry.model_dump() for entry in found]
     _print(rows, ("at", "actor", "action", "subject", "details"), as_json=as_json)
 
 
@@ -159,6 +160,11 @@ def _password(*, from_stdin: bool) -> str:
 
 def _print(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
-        print_json(rows)
+        print_json(to_jsonable_python(rows))
     else:
-        print_table(columns, [[row[column] for column in columns] for row in rows])
+        print_table(columns, [[_cell(row[column]) for column in columns] for row in rows])
+
+
+def _cell(value: Any) -> Any:
+    """Return the value as a table shows it: a moment to the minute."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else value

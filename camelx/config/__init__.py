@@ -39,6 +39,7 @@ from camelx.config.environment import (
     without_password,
 )
 from camelx.config.loading import (
+    OverrideName,
     load_config,
     parse_config,
     with_overrides,
@@ -81,6 +82,7 @@ __all__ = [
     "LoraSettings",
     "Mistake",
     "OpenAIBackendConfig",
+    "OverrideName",
     "PanelLimits",
     "PeerRankConfig",
     "PolicyConfig",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from camelx.config.cycle import RunConfig
-from camelx.config.loading import load_config
+from camelx.config.loading import OverrideName, load_config
 from camelx.config.mistakes import has_too_many_brackets
 from camelx.errors import ConfigError
 
@@ -37,28 +37,33 @@ def chosen_config(folder: Path, name: str) -> Path:
     return path
 
 
-def check_overrides(path: Path, overrides: Mapping[str, Any]) -> RunConfig:
+def check_overrides(
+    path: Path, overrides: Mapping[str, Any], named: OverrideName = OverrideName.OPTION
+) -> RunConfig:
     """Return the config of the file with the overrides of a request, which may not change all of it.
 
     Args:
         path: What `chosen_config` returned.
         overrides: Values by dotted key.
+        named: How a message calls an override.
 
     Raises:
         ConfigError: The config or an override is wrong, or it names code, files, servers or keys.
     """
-    config = load_config(path, overrides)
+    config = load_config(path, overrides, named)
     if overrides and _guarded(config) != (written := _guarded(load_config(path))):
         changed = [key for key, value in _guarded(config).items() if written[key] != value]
         raise ConfigError(
-            f"--set {changed[0]}: this names code, files or servers, so it is changed in {path.name} or in "
-            "the agents file alone, not when a cycle is started"
+            f"{named.of(changed[0])}: this names code, files or servers, so it is changed in {path.name} or "
+            "in the agents file alone, not when a cycle is started"
         )
     return config
 
 
-def parsed_overrides(pairs: Sequence[str] | None) -> dict[str, Any]:
-    """Return the values of --set by dotted key.
+def parsed_overrides(
+    pairs: Sequence[str] | None, named: OverrideName = OverrideName.OPTION
+) -> dict[str, Any]:
+    """Return the values of KEY=VALUE by dotted key; `named` is how a message calls one.
 
     Raises:
         ConfigError: One is not KEY=VALUE, or its value is not YAML.
@@ -70,14 +75,14 @@ def parsed_overrides(pairs: Sequence[str] | None) -> dict[str, Any]:
     for pair in pairs or []:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {pair!r}: expected KEY=VALUE, such as goals.n=50")
+            raise ConfigError(f"{named.of(repr(pair))}: expected KEY=VALUE, such as goals.n=50")
         if has_too_many_brackets(value):
-            raise ConfigError(f"--set {key}: too many brackets of the value are open at once")
+            raise ConfigError(f"{named.of(key)}: too many brackets of the value are open at once")
         try:
             # The loader in C would overflow its stack, and end the process, where a value is nested deeply.
             overrides[key] = YAML(typ="safe", pure=True).load(value)
         except (YAMLError, RecursionError, ValueError) as e:
-            raise ConfigError(f"--set {key}: the value {value[:200]!r} is not valid YAML") from e
+            raise ConfigError(f"{named.of(key)}: the value {value[:200]!r} is not valid YAML") from e
     return overrides
 
 

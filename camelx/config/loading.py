@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,12 +25,32 @@ from camelx.errors import ConfigError
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+class OverrideName(StrEnum):
+    """What an override is called where it was given: a message says by it which one to mend."""
+
+    OPTION = "--set {}"
+    """Of a command."""
+    LINE = "{}"
+    """Of a form that has a line for each."""
+    MEMBER = 'overrides["{}"]'
+    """Of a request's JSON body."""
+
+    def of(self, key: str) -> str:
+        """Return the name of the override with this key."""
+        return self.value.format(key)
+
+
+def load_config(
+    path: Path,
+    overrides: Mapping[str, Any] | None = None,
+    named: OverrideName = OverrideName.OPTION,
+) -> RunConfig:
     """Return the checked config of the YAML file and the agents file that it names.
 
     Args:
         path: A cycle.yaml.
         overrides: Values by dotted key, such as {"goals.n": 20}; they win over the file.
+        named: How a message calls an override.
 
     Raises:
         ConfigError: The file is missing, is not YAML, or has a wrong key or value; the message names file
@@ -47,8 +68,8 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
     agents = _with_absolute_scripts(agents, agents_path.parent)
     complete = plain(document) | {"agents": agents.model_dump(mode="json")}
     for key, value in (overrides or {}).items():
-        _set_dotted(complete, key, value)
-    return _validated(RunConfig, complete, path, document, overrides or ())
+        _set_dotted(complete, key, value, named)
+    return _validated(RunConfig, complete, path, document, overrides or (), named)
 
 
 def parse_config(document: Mapping[str, Any]) -> RunConfig:
@@ -69,17 +90,17 @@ def with_overrides(config: RunConfig, overrides: Mapping[str, Any]) -> RunConfig
     Raises:
         ConfigError: A key or value is wrong.
     """
-    document = config.model_dump(mode="json")
+    document, named = config.model_dump(mode="json"), OverrideName.OPTION
     for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(".kind")):
         if key.endswith(".kind"):
-            _set_dotted(document, key.removesuffix(".kind"), {"kind": value})
+            _set_dotted(document, key.removesuffix(".kind"), {"kind": value}, named)
         else:
-            _set_dotted(document, key, value)
+            _set_dotted(document, key, value, named)
     try:
         return RunConfig.model_validate(document)
     except ValidationError as e:
         explained = (explained_error(error, RunConfig, document) for error in e.errors())
-        raise ConfigError("\n".join(f"--set {dotted(loc)}: {what}" for loc, what in explained)) from e
+        raise ConfigError("\n".join(f"{named.of(dotted(loc))}: {what}" for loc, what in explained)) from e
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -101,6 +122,7 @@ def _validated(
     path: Path,
     lines: Any = None,
     overridden: Collection[str] = (),
+    named: OverrideName = OverrideName.OPTION,
 ) -> _Model:
     """Return the model of the document.
 
@@ -111,19 +133,21 @@ def _validated(
         return model.model_validate(plain(document))
     except ValidationError as e:
         explained = explained_errors(e, model, document)
-        messages = [f"{_origin(loc, path, lines, overridden)}: {what}" for loc, what in explained]
+        messages = [f"{_origin(loc, path, lines, overridden, named)}: {what}" for loc, what in explained]
         raise ConfigError("\n".join(messages)) from e
 
 
-def _origin(loc: Sequence[int | str], path: Path, lines: Any, overridden: Collection[str]) -> str:
+def _origin(
+    loc: Sequence[int | str], path: Path, lines: Any, overridden: Collection[str], named: OverrideName
+) -> str:
     """Return where a wrong value came from: an override, or "file:line: key", or both."""
     key = dotted(loc)
     if given := [one for one in overridden if f"{key}.".startswith(f"{one}.")]:
-        return f"--set {key or given[0]}"
+        return named.of(key or given[0])
     if not loc:
         return str(path)
-    behind = [one for one in overridden if one.startswith(f"{key}.")]
-    also = f" with --set {', '.join(behind)}" if behind else ""
+    behind = [named.of(one) for one in overridden if one.startswith(f"{key}.")]
+    also = f" with {', '.join(behind)}" if behind else ""
     return f"{path}:{line_of(lines, loc)}{also}: {key}"
 
 
@@ -138,11 +162,11 @@ def _with_absolute_scripts(agents: AgentsConfig, folder: Path) -> AgentsConfig:
     return agents.model_copy(update={"backends": backends})
 
 
-def _set_dotted(document: dict[str, Any], key: str, value: Any) -> None:
+def _set_dotted(document: dict[str, Any], key: str, value: Any, named: OverrideName) -> None:
     """Set the value at a dotted key, making the sections on the way."""
     *sections, last = key.split(".")
     for section in sections:
         document = document.setdefault(section, {})
         if not isinstance(document, dict):
-            raise ConfigError(f"override {key!r}: {section!r} is a value, not a section")
+            raise ConfigError(f"{named.of(key)}: {section!r} is a value, not a section")
     document[last] = value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,20 +28,15 @@ class Filled:
     annotations: int
 
 
-def fill(
-    n_interactions: int = 0,
-    *,
-    seed: int = 0,
-    end: datetime | None = None,
-    on_progress: Callable[[int], None] = lambda n: None,
-) -> Filled:
+def fill(n_interactions: int = 0, *, seed: int = 0, end: datetime | None = None) -> Filled:
     """Fill the empty database of this process's settings and return what it holds then.
+
+    How far it is, it reports as stages do.
 
     Args:
         n_interactions: At least so many; two judged cycles are there in any case.
         seed: Of the problems and of all that is said about them.
         end: No moment is after it; None: now.
-        on_progress: Told now and then how many interactions of earlier cycles there are.
 
     Raises:
         ConfigError: The database is not empty.
@@ -52,7 +46,7 @@ def fill(
         _check_empty(store)
         n_earlier = max(0, n_interactions - len(_JUDGED) * least_interactions())
         before = end - timedelta(days=_JUDGED[0][0] + 1)
-        n_rows = add_history(store, demo_config(seed), n_earlier, end=before, on_progress=on_progress)
+        n_rows = add_history(store, demo_config(seed), n_earlier, end=before)
         votes = 0
         for days, n_annotated in _JUDGED:
             number, start = store.next_cycle_number(), end - timedelta(days=days)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from camelx.config import RunConfig
@@ -14,6 +14,7 @@ from camelx.demo_data.judged import generation_report
 from camelx.demo_model.problems import GOAL_LEVELS, Problem, goal_of, make_problems
 from camelx.generation import interaction_id
 from camelx.prompts import execution_messages, proposal_messages
+from camelx.runtime import progress
 from camelx.schemas import Cycle, CycleStatus, Goal, Interaction, Message, Role, Stage, derived_seed
 from camelx.storage import Store
 
@@ -30,14 +31,7 @@ _MARGIN = 1.01
 _NOT_RANKED = "demo data: interactions alone, nothing of it was reviewed"
 
 
-def add_history(
-    store: Store,
-    config: RunConfig,
-    n: int,
-    *,
-    end: datetime,
-    on_progress: Callable[[int], None],
-) -> int:
+def add_history(store: Store, config: RunConfig, n: int, *, end: datetime) -> int:
     """Store cycles with at least `n` interactions in all, and return how many there are.
 
     They are cancelled behind their first stage, as rounds are that were imported and not gone on with.
@@ -47,7 +41,6 @@ def add_history(
         config: Of all the cycles.
         n: Interactions; 0 stores nothing.
         end: When the last of the cycles ended.
-        on_progress: Told after each cycle how many interactions there are.
     """
     n_goals = math.ceil(_MARGIN * n / _PER_GOAL) + 3 if n else 0
     sizes = [min(_GOALS, n_goals - done) for done in range(0, n_goals, _GOALS)]
@@ -55,7 +48,8 @@ def add_history(
     for i, size in enumerate(sizes):
         start = end - (len(sizes) - i) * 2 * _LENGTH
         n_added += _add_long_cycle(store, first + i, config, size, start)
-        on_progress(n_added)
+        done = sum(sizes[: i + 1])
+        progress.report(progress.Progress("", "earlier cycles", done, n_goals, "goals"))
     return n_added
 
 

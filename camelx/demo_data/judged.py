@@ -12,6 +12,7 @@ from camelx.demo_data.agents import AGENTS, RuleAgent
 from camelx.demo_data.cycles import Clock, assignment_of, demo_config, demo_cycle
 from camelx.demo_data.people import annotations_of
 from camelx.demo_model.problems import GOAL_LEVELS, Problem, goal_of, make_problems
+from camelx.runtime import progress
 from camelx.schemas import (
     Comparison,
     Cycle,
@@ -65,6 +66,7 @@ def add_judged_cycle(store: Store, number: int, *, seed: int, start: datetime, n
     end = asyncio.run(_play(store, cycle, config, by_goal, clock))
     for stage in (stages.mutual_rank, stages.export_preference_pairs, stages.validate):
         begun, report, end = end, stage(cycle.id), clock()
+        progress.report(progress.Progress(cycle.id, report.stage, 1, 1, "stage"))
         seconds = (end - begun).total_seconds()  # as the demo's clock has it
         store.save_stage_report(report.model_copy(update={"started_at": begun, "seconds": seconds}))
     known = {goal.id: problem for goal, problem in by_goal.items()}

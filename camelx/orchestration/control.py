@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from camelx.config import Settings, check_overrides, chosen_config, config_names
+from camelx.config import OverrideName, Settings, check_overrides, chosen_config, config_names
 from camelx.cycles.holding import as_it_stands
 from camelx.cycles.notifying import close_and_tell
 from camelx.cycles.opening import check_options, queue_cycle
@@ -47,13 +47,18 @@ class CycleControl:
         """Return the names of the config files that a cycle can be started with."""
         return config_names(self._settings.configs_dir)
 
-    def check(self, config: str, overrides: Mapping[str, Any] | None = None) -> None:
-        """Check what a cycle would be started with.
+    def check(
+        self,
+        config: str,
+        overrides: Mapping[str, Any] | None = None,
+        named: OverrideName = OverrideName.OPTION,
+    ) -> None:
+        """Check what a cycle would be started with; `named` is how a message calls an override.
 
         Raises:
             ConfigError: There is no such config, or it or an override is wrong or may not be changed so.
         """
-        check_overrides(chosen_config(self._settings.configs_dir, config), overrides or {})
+        check_overrides(chosen_config(self._settings.configs_dir, config), overrides or {}, named)
 
     def start(
         self,
@@ -62,6 +67,7 @@ class CycleControl:
         *,
         by: str,
         trace_id: str | None = None,
+        named: OverrideName = OverrideName.OPTION,
     ) -> Cycle:
         """Queue a new cycle, launch it, and return its record.
 
@@ -70,13 +76,14 @@ class CycleControl:
             overrides: Values by dotted key that win over the file.
             by: Who asks.
             trace_id: Of the request; the cycle's interactions carry it. None: a new one.
+            named: How a message calls an override.
 
         Raises:
             ConfigError: The config or an override is wrong.
             ConflictError: Another cycle is queued or runs.
             OrchestrationError: Nothing could be started to run it.
         """
-        self.check(config, overrides)
+        self.check(config, overrides, named)
         self.settle(now=True)
         cycle = queue_cycle(
             self._store,

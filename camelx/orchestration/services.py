@@ -108,7 +108,7 @@ def services(
         worker = _start_worker(settings, project)
         stack.callback(_stop_worker, worker, url)
         processes.append(worker)
-        app_url = f"http://{_reachable(settings.host)}:{settings.port}" if with_app else None
+        app_url = f"http://{host_and_port(_reachable(settings.host), settings.port)}" if with_app else None
         if with_app:
             _wait_for_app(app, settings)
         yield Services(shown.prefect_url, shown.mlflow_url, app_url, tuple(processes))
@@ -239,6 +239,16 @@ def _leads_a_session(pid: int) -> bool:
         return os.getsid(pid) == pid
     except ProcessLookupError:
         return False
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return both as an address has them: IPv6's own colons in brackets.
+
+    Examples:
+        >>> host_and_port("127.0.0.1", 7860), host_and_port("::1", 7860)
+        ('127.0.0.1:7860', '[::1]:7860')
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _reachable(host: str) -> str:

@@ -1,7 +1,11 @@
 import errno
+import json
 import logging
 import os
+import re
 import sys
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +13,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+from camelx.cli.app import app
 from camelx.cli.cycle import print_summary
 from camelx.cli.failures import Commands, say
 from camelx.cli.output import (
@@ -21,6 +26,7 @@ from camelx.cli.output import (
     shown_progress,
     visible,
 )
+from camelx.config import settings
 from camelx.cycles.summary import CycleSummary
 from camelx.errors import StorageError, TrainingError
 from camelx.runtime import progress
@@ -127,6 +133,36 @@ def _raising(error: BaseException) -> Any:
         raise error
 
     return CliRunner().invoke(app, ["work"])
+
+
+def test_of_two_cycles_each_tells_its_own_stages(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress():
+        for cycle_id in ("c1", "c2"):
+            progress.report(progress.Progress(cycle_id, "mutual-rank", 1, 20, "votes"))
+            progress.report(progress.Progress(cycle_id, "mutual-rank", 20, 20, "votes"))
+    assert capsys.readouterr().err == "mutual-rank: 20 of 20 votes\n" * 2
+
+
+def test_users_and_tokens_are_listed_to_the_minute_and_in_json_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
+    settings.cache_clear()
+    try:
+        CliRunner().invoke(app, ["user", "add", "ada", "--password-stdin"], input="correct horse battery\n")
+        CliRunner().invoke(app, ["user", "token", "ada", "--label", "night"])
+        listed, tokens, as_json = (
+            CliRunner().invoke(app, ["user", *command]).stdout
+            for command in (["list"], ["tokens"], ["list", "--json"])
+        )
+    finally:
+        settings.cache_clear()
+    for table in (listed, tokens):
+        assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d UTC", table)
+        assert not re.search(r"\d\d:\d\d:\d\d", table)
+    (ada,) = json.loads(as_json)
+    assert ada["role"] == "annotator"
+    assert datetime.fromisoformat(ada["since"]).tzinfo is not None
 
 
 def test_ctrl_c_says_how_to_go_on() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from camelx.config import (
+    OverrideName,
     RunConfig,
     Settings,
     WinRateConfig,
@@ -206,6 +207,27 @@ def test_a_wrong_override_is_named_as_one_and_not_by_a_line_of_the_file(tmp_path
         load_config(path, {"training.batch_size": 10})
     with pytest.raises(ConfigError, match=r"cycle.yaml:2: goals.n: .*got 0"):
         load_config(_write(tmp_path, "agents: agents.yaml\ngoals: {n: 0}\n"), {"seed": 3})
+
+
+@pytest.mark.parametrize(
+    ("named", "calls"),
+    [
+        (OverrideName.OPTION, "--set goals.nn"),
+        (OverrideName.LINE, "goals.nn"),
+        (OverrideName.MEMBER, 'overrides["goals.nn"]'),
+    ],
+)
+def test_a_wrong_override_is_called_as_it_was_given(tmp_path: Path, named: OverrideName, calls: str) -> None:
+    path = _write(tmp_path, "agents: agents.yaml\ngoals: {n: 7}\ntraining: {micro_batch_size: 4}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {"goals.nn": 5}, named)
+    assert str(caught.value).startswith(f"{calls}: unknown key")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {"goals.n.nn": 5}, named)
+    assert str(caught.value).startswith(f"{calls.replace('nn', 'n.nn')}: 'n' is a value")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {"training.batch_size": 10}, named)
+    assert f" with {named.of('training.batch_size')}: training: " in str(caught.value)
 
 
 def test_another_kind_in_a_stored_config_brings_its_own_defaults(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from camelx.annotation.agreement import agreement_report
 from camelx.cli.app import app
+from camelx.cli.output import shown_progress
 from camelx.config import load_config, settings
 from camelx.cycles import open_store
 from camelx.cycles.goal_sets import choose_goals
@@ -20,6 +21,7 @@ from camelx.cycles.verdicts import annotations_to_learn, people_of
 from camelx.demo_data import Filled, fill, history
 from camelx.demo_data.agents import AGENTS
 from camelx.errors import ConfigError, OrchestrationError
+from camelx.runtime import progress
 from camelx.schemas import Cycle, CycleStatus, Goal, Role, Stage
 from camelx.storage import Store
 
@@ -121,15 +123,24 @@ def test_pairs_are_left_for_whoever_opens_the_page(store: Store) -> None:
     assert len(store.comparisons("c2")) > 3 * len(judged)
 
 
-def test_the_same_seed_gives_the_same_rows(
-    filled: tuple[Path, Filled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_same_seed_gives_the_same_rows_and_the_command_says_how_far_it_is(
+    filled: tuple[Path, Filled],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with open_store() as one:
         expected = rows(one)
     monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
     settings.cache_clear()
     try:
-        fill(end=END)
+        with shown_progress():
+            fill(end=END)
+        said = capsys.readouterr().err.splitlines()
+        stages = [line.split(":")[0] for line in said]
+        each = ["generate-interactions", "mutual-rank", "export-preference-pairs", "validate"]
+        assert [one for n, one in enumerate(stages) if [one] != stages[n - 1 : n]] == each * 2
+        assert "validate: done" in said
         with open_store() as other:
             assert rows(other) == expected
     finally:
@@ -165,13 +176,15 @@ def test_what_is_missing_is_earlier_cycles_that_are_only_long(
     monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
     settings.cache_clear()
     monkeypatch.setattr(history, "_GOALS", 120)
-    told: list[int] = []
+    told: list[progress.Progress] = []
     try:
-        counts = fill(3_000, on_progress=told.append)
+        with progress.listening(told.append):
+            counts = fill(3_000)
         with open_store() as store:
             cycles = store.cycles()
             assert counts.interactions >= 3_000
-            assert told == sorted(told)
+            shares = [(one.done, one.total) for one in told if one.stage == "earlier cycles"]
+            assert shares == [(120, told[0].total), (told[0].total,) * 2], "told after each of the two"
             assert [cycle.number for cycle in cycles] == list(range(1, counts.cycles + 1))
             early = [cycle for cycle in cycles if cycle.status is CycleStatus.CANCELLED]
             assert len(early) == counts.cycles - 2 == 2

@@ -9,7 +9,7 @@ import pytest
 from camelx.config import Settings
 from camelx.errors import OrchestrationError
 from camelx.orchestration.server import is_free
-from camelx.orchestration.services import services
+from camelx.orchestration.services import host_and_port, services
 
 ROOT = Path(__file__).parents[2]
 TICK = """
@@ -93,3 +93,8 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_an_address_of_ipv6_has_its_brackets() -> None:
+    assert host_and_port("::1", 7860) == "[::1]:7860"
+    assert host_and_port("camelx.example", 7860) == "camelx.example:7860"

@@ -124,10 +124,11 @@ def test_a_report_is_shown_without_scripts_and_only_a_cycles_own(
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"config": "cycle.yaml", "overrides": {"goals.m": 3}}, "unknown key"),
+        ({"config": "cycle.yaml", "overrides": {"goals.m": 3}}, 'overrides["goals.m"]: unknown key'),
         ({"config": "../pyproject.toml"}, "there is no config"),
         ({"config": "cycle.yaml", "overrides": {"agents.agents": []}}, "agents"),
         ({"config": "cycle.yaml", "overrides": {"evaluation.callable": "os:system"}}, "names code, files"),
+        ({"overrides": {"training.batch_size": 7}}, 'with overrides["training.batch_size"]: training'),
     ],
 )
 def test_a_wrong_start_says_what_is_wrong_and_leaves_nothing(
@@ -136,6 +137,7 @@ def test_a_wrong_start_says_what_is_wrong_and_leaves_nothing(
     answer = client.post("/api/v1/cycles", json=body)
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
+    assert "--set" not in answer.json()["detail"], "a program gave no option"
     assert workspace.store.cycles() == []
 
 

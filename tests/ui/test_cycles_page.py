@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from pairs_to_judge import add_pairs_to_judge
 from stored_cycles import add_completed, add_running
 
 from camelx import config
@@ -65,6 +66,16 @@ def test_the_address_selects_a_cycle_else_the_one_that_runs_is_shown(
     assert selected == "c1"
     assert "40.0% → 50.0%" in watched
     assert 'href="/interactions?cycle=c1"' in watched
+
+
+def test_its_pairs_are_to_be_judged_only_once_the_cycle_is_ranked(
+    page: CyclesPage, workspace: Workspace
+) -> None:
+    add_completed(workspace.store, 1)
+    assert "judge its pairs" not in page.load(asks(cycle="c1"))[2]
+    add_pairs_to_judge(workspace.store, cycle_id="c2", number=2)
+    assert '<a href="/?cycle=c2">judge its pairs</a>' in page.load(asks(cycle="c2"))[2]
+    assert "judge its pairs" not in page.load(asks(cycle="c1"))[2]
 
 
 def test_a_cycle_that_runs_shows_its_stage_the_time_left_and_its_curves(

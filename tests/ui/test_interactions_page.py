@@ -100,6 +100,14 @@ def test_an_address_that_means_nothing_is_explained(
     assert 'href="/interactions"' in shown["log"]
 
 
+def test_a_thread_leads_to_judging_only_what_can_be_judged(page: InteractionsPage) -> None:
+    add_threaded_goal()
+    thread = seen(page.load(asks(cycle="c1", goal=GOAL.id)))["thread"]
+    pairs = set(re.findall(r'href="/\?pair=(\w+,\w+)">annotate', thread))
+    assert pairs == {"e1,e2", "e1,e3", "e1,e4", "e4,e1", "p1,p2"}
+    assert "(e2) over" in thread, "twice the same text: compared, and nothing to judge"
+
+
 def test_pages_lead_to_each_other(page: InteractionsPage, workspace: Workspace) -> None:
     add_threaded_goal()
     like = workspace.store.interactions_by_id(["e1"])["e1"]

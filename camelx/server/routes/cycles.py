@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Path, Query, Response
 from fastapi.responses import HTMLResponse
 
+from camelx.config import OverrideName
 from camelx.cycles.comparing import compare
 from camelx.cycles.summary import CycleSummary, summaries_of
 from camelx.errors import NotFoundError
@@ -67,7 +68,11 @@ def start_cycle(
 ) -> CycleView:
     """Start a cycle: it is queued, and its id is answered at once."""
     cycle = workspace.cycles.start(
-        asked.config, asked.overrides, by=principal.name, trace_id=current_trace_id()
+        asked.config,
+        asked.overrides,
+        by=principal.name,
+        trace_id=current_trace_id(),
+        named=OverrideName.MEMBER,
     )
     workspace.access.audit(principal, "cycle.start", cycle.id, config=asked.config, overrides=asked.overrides)
     response.headers["Location"] = f"/api/v1/cycles/{cycle.id}"

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
-from camelx.config import parsed_overrides
+from camelx.config import OverrideName, parsed_overrides
 from camelx.cycles.comparing import compare
 from camelx.cycles.summary import CycleSummary, summaries_of
 from camelx.errors import CamelxError, ConfigError
@@ -84,9 +84,9 @@ class CyclesPage:
             if not config:
                 folder = self._workspace.settings.configs_dir
                 raise ConfigError(f"choose a config; {folder} has none that loads where the list is empty")
-            self._workspace.cycles.check(config, overrides_of(goals, seed, lines))
+            self._workspace.cycles.check(config, overrides_of(goals, seed, lines), OverrideName.LINE)
         except ConfigError as e:
-            return tag("div", str(_on_the_form(e)), css="cx-text cx-bad")
+            return tag("div", str(e), css="cx-text cx-bad")
         return tag("div", "This can be started.", css="cx-good")
 
     def start(
@@ -106,10 +106,12 @@ class CyclesPage:
         try:
             overrides = overrides_of(goals, seed, lines)
             cycle = self._workspace.cycles.start(
-                config or "", overrides, by=principal.name, trace_id=current_trace_id()
+                config or "",
+                overrides,
+                by=principal.name,
+                trace_id=current_trace_id(),
+                named=OverrideName.LINE,
             )
-        except ConfigError as e:
-            raise shown(_on_the_form(e)) from e
         except CamelxError as e:
             raise shown(e) from e
         self._workspace.access.audit(principal, "cycle.start", cycle.id, config=config, overrides=overrides)
@@ -231,10 +233,9 @@ class CyclesPage:
             for what, kind in (("validation report", "validation"), ("reviewers' report", "panel"))
             if (folder / f"{kind}.html").is_file()
         ]
-        links += [
-            ("interactions", f"/interactions?cycle={cycle_id}"),
-            ("judge its pairs", f"/?cycle={cycle_id}"),
-        ]
+        links.append(("interactions", f"/interactions?cycle={cycle_id}"))
+        if any(one.cycle_id == cycle.id for one in self._workspace.queue.standings.ranked_cycles()):
+            links.append(("judge its pairs", f"/?cycle={cycle_id}"))
         version = summary.as_json()["mlflow"]
         if version["version"] is not None:
             links.append((f"version {version['version']}", f"/models?version={version['version']}"))
@@ -244,11 +245,6 @@ class CyclesPage:
         if run := self._workspace.cycles.run_url(self._workspace.cycles.launch(cycle.id)):
             links.append(("run in Prefect", run))
         return links
-
-
-def _on_the_form(error: ConfigError) -> ConfigError:
-    """Return the error in the words of the form, which has no option --set."""
-    return ConfigError(str(error).replace("--set ", ""))
 
 
 def overrides_of(goals: str | None, seed: str | None, lines: str | None) -> dict[str, Any]:
@@ -263,7 +259,7 @@ def overrides_of(goals: str | None, seed: str | None, lines: str | None) -> dict
             raise ConfigError(f"{key}: expected a whole number, got {value!r}")
     given = {key: int(value) for key, value in fields.items() if value}
     written = [line.strip() for line in (lines or "").splitlines() if line.strip()]
-    return given | parsed_overrides(written)
+    return given | parsed_overrides(written, OverrideName.LINE)
 
 
 def build(workspace: Workspace) -> None:
