@@ -1,13 +1,17 @@
 """The tests run as the product does: nothing phones home, and threads that wait sleep.
 
-Databases for all who ask: SQLite, and a real PostgreSQL that the tests start themselves, one a process.
+For all who ask: databases (SQLite, and a real PostgreSQL that the tests start themselves, one a process), the
+folder of a project, an app's workspace in it, a client of its API, a browser.
 """
 
 import itertools
+import shutil
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from camelx import config
 from camelx.runtime.offline import turn_off_telemetry
 from camelx.runtime.threads import let_waiting_threads_sleep
 from camelx.storage import Store
@@ -15,6 +19,7 @@ from camelx.storage import Store
 turn_off_telemetry()
 let_waiting_threads_sleep()
 
+_PROJECT = Path(__file__).parents[1]
 _numbers = itertools.count()
 
 
@@ -45,3 +50,54 @@ def database(request, tmp_path):
 def store(database):
     with Store.open(database) as opened:
         yield opened
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """The root folder, of the test's own; configs are those of this repository."""
+    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
+    monkeypatch.setenv("CAMELX_PROJECT", str(_PROJECT))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    config.settings.cache_clear()
+    yield tmp_path
+    config.settings.cache_clear()
+
+
+@pytest.fixture
+def workspace(root):
+    """What an app in the root folder shares; nobody has to sign in."""
+    from camelx.workspace import Workspace
+
+    with Workspace.open(config.settings()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(workspace):
+    """A client of the API alone, in this process."""
+    from fastapi.testclient import TestClient
+
+    from camelx.server import create_app
+
+    return TestClient(create_app(workspace, pages=False), base_url="http://127.0.0.1")
+
+
+@pytest.fixture
+def browser():
+    """A real Chromium without a window; where there is none, the test is skipped and says so."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("browser tests need Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tab(browser):
+    """An empty page of the browser, patient with a slow machine."""
+    opened = browser.new_page()
+    opened.set_default_timeout(60_000)
+    return opened

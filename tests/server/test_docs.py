@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from live_server import live_server
 
 from .served import client_of, served
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(scope="module")
@@ -18,31 +14,18 @@ def app(tmp_path_factory):
         yield opened
 
 
-@pytest.fixture
-def page():
-    playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"browser tests need {CHROMIUM}")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        opened = browser.new_page()
-        opened.set_default_timeout(60_000)
-        yield opened
-        browser.close()
-
-
-def test_the_page_opens_in_a_browser_without_another_host_and_calls_the_api(app, page):
+def test_the_page_opens_in_a_browser_without_another_host_and_calls_the_api(app, tab):
     asked, wrong = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
     with live_server(app) as server:
-        page.goto(f"{server.url}/api/docs")
-        page.locator('[data-path="/api/v1/cycles/{cycle_id}/resume"]').wait_for()
-        page.locator('[data-path="/healthz"]').click()
-        page.get_by_role("button", name="Try it out").click()
-        page.get_by_role("button", name="Execute").click()
-        page.locator(".live-responses-table").get_by_text('"alive"').first.wait_for()
+        tab.goto(f"{server.url}/api/docs")
+        tab.locator('[data-path="/api/v1/cycles/{cycle_id}/resume"]').wait_for()
+        tab.locator('[data-path="/healthz"]').click()
+        tab.get_by_role("button", name="Try it out").click()
+        tab.get_by_role("button", name="Execute").click()
+        tab.locator(".live-responses-table").get_by_text('"alive"').first.wait_for()
         elsewhere = [url for url in asked if not url.startswith((server.url, "data:"))]
     assert f"{server.url}/api/v1/openapi.json" in asked
     assert (elsewhere, wrong) == ([], [])

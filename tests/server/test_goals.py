@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,29 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 from threaded_goal import GOAL, PAIR_ID, add_threaded_goal
 
-from camelx import config
 from camelx.schemas import Goal
-from camelx.server import create_app
 from camelx.workspace import Workspace
 
 PATH = "/api/v1/goals"
 CSV = "q,a\nWhat is 1 + 2?,3\nWhat is 2 + 2?,4\nWhat is 1 + 2?,3\n,5\nWhat is 3 + 3?,six\n"
 FIELDS = ["text=q", "answer=a"]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    config.settings.cache_clear()
-    with Workspace.open(config.settings()) as opened:
-        yield opened
-    config.settings.cache_clear()
-
-
-@pytest.fixture
-def client(workspace: Workspace) -> TestClient:
-    return TestClient(create_app(workspace, pages=False), base_url="http://127.0.0.1")
 
 
 def sent(client: TestClient, content: str | bytes, name: str = "sums.csv", **asked: object):

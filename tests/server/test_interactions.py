@@ -5,36 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 from threaded_goal import GOAL, HOSTILE, add_threaded_goal
 
-from camelx import config
 from camelx.schemas import Interaction, Role, Stage
-from camelx.server import create_app
 from camelx.workspace import Workspace
 
 PATH = "/api/v1/interactions"
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    config.settings.cache_clear()
-    with Workspace.open(config.settings()) as opened:
-        add_threaded_goal()
-        yield opened
-    config.settings.cache_clear()
-
-
-@pytest.fixture
-def client(workspace: Workspace) -> TestClient:
-    return TestClient(create_app(workspace, pages=False), base_url="http://127.0.0.1")
+def workspace(workspace: Workspace) -> Workspace:
+    """With a cycle c1 of one goal."""
+    add_threaded_goal()
+    return workspace
 
 
 def test_the_log_is_read_page_by_page_and_back(client: TestClient) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from live_server import live_server
 from sessions.playing import write_configs
@@ -26,7 +24,6 @@ from camelx.schemas import (
 from camelx.server import create_app
 from camelx.workspace import Workspace
 
-CHROMIUM = Path("/usr/bin/chromium")
 LOOKS = (
     "/", "/agreement", "/agreement?cycle=c1", "/cycles", "/cycles?cycle=c1", "/interactions",
     "/interactions?cycle=c1&goal={goal}", "/interactions?thread={goal}&cycle=c1", "/agents", "/models",
@@ -132,17 +129,6 @@ def fill(store):
         ],
         phase="listening",
     )
-
-
-@pytest.fixture
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"browser tests need {CHROMIUM}")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 def test_no_hostile_text_runs_or_becomes_an_element(workspace, browser):
