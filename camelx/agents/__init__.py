@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from camelx.agents.engines import SharedEngines
     from camelx.agents.live import CUT, LiveAgent
     from camelx.agents.loading import open_model, token_counter
+    from camelx.agents.streaming import Listener
     from camelx.agents.team import Team, camel_agent, open_team
 
 # CAMEL calls logging.basicConfig with stdout when imported, which would garble `--json`.
@@ -28,6 +29,7 @@ os.environ.setdefault("CAMEL_LOGGING_DISABLED", "true")
 
 __all__ = [
     "CUT",
+    "Listener",
     "LiveAgent",
     "PolicyModel",
     "SharedEngines",
@@ -42,6 +44,7 @@ __all__ = [
 
 _MODULES = {
     "CUT": "live",
+    "Listener": "streaming",
     "LiveAgent": "live",
     "SharedEngines": "engines",
     "Team": "team",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from camel.messages import BaseMessage
@@ -27,7 +27,7 @@ from camelx.agents.chat import (
 from camelx.agents.completions import as_messages
 from camelx.agents.streaming import Listener, listening, pieces, streams
 from camelx.errors import AgentError, boundary
-from camelx.schemas import Message, Reply, Role, ToolCall
+from camelx.schemas import Message, Reply, Role
 
 CUT = "cancelled"
 """`finish_reason` of an answer that was stopped: what was said so far is kept, and never trained on."""
@@ -108,16 +108,7 @@ class LiveAgent:
             n_forgotten += 1
         return n_forgotten
 
-    async def say(
-        self,
-        text: str,
-        *,
-        seed: int,
-        stop: asyncio.Event,
-        on_text: Callable[[str], None],
-        on_tool: Callable[[ToolCall], None],
-        on_again: Callable[[], None],
-    ) -> Reply:
+    async def say(self, text: str, *, seed: int, stop: asyncio.Event, heard_by: Listener) -> Reply:
         """Return the answer to `text`, which both are remembered from then on.
 
         Args:
@@ -125,17 +116,14 @@ class LiveAgent:
             seed: Of the answer, where the backend takes one.
             stop: Set to end the answer at the next token; what was said is returned with finish reason
                 `CUT`, and remembered.
-            on_text: Called with each piece of the answer.
-            on_tool: Called after each tool call.
-            on_again: Called where the pieces so far are void.
+            heard_by: Hears the answer while it is made.
 
         Raises:
             AgentError: The backend failed; neither text nor answer is remembered.
         """
-        listener = Listener(on_text, on_tool, on_again)
         started, before = time.perf_counter(), (self._mark, self._asked)
         self._mark, self._asked = self._n_records(), text
-        step = asyncio.create_task(self._step(text, seed, listener))
+        step = asyncio.create_task(self._step(text, seed, heard_by))
         try:
             response = await _unless(stop, step)
         except BaseException:
@@ -144,18 +132,18 @@ class LiveAgent:
             raise
         if response is None:
             reply = Reply(
-                text=storable(listener.said),
+                text=storable(heard_by.said),
                 finish_reason=CUT,
-                completion_tokens=listener.n_pieces,
+                completion_tokens=heard_by.n_pieces,
                 latency_s=time.perf_counter() - started,
                 seed=seed if self._agent.takes_seed else None,
             )
             self.correct(reply.text)
             return reply
         reply = reply_of(response, time.perf_counter() - started, seed if self._agent.takes_seed else None)
-        if not listener.said:  # a backend that can't stream
+        if not heard_by.said:  # a backend that can't stream
             for piece in pieces(reply.text):
-                listener.text(piece)
+                heard_by.text(piece)
         if reply.text:
             self._write("assistant", reply.text)
         else:

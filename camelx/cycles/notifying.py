@@ -24,11 +24,12 @@ WITHIN_S = 20.0
 """How long all addresses together may take; what is slower goes on beside, until this process ends."""
 
 
-def close_and_tell(cycle_id: str, **fields: Any) -> bool:
+def close_and_tell(cycle_id: str, *, waits: bool = True, **fields: Any) -> bool:
     """Close the cycle as `close_cycle` does, and tell of it if it was open until now.
 
     Args:
         cycle_id: The cycle.
+        waits: False: people wait for this process, which lives on, so the message is sent beside.
         fields: What `close_cycle` takes.
     """
     is_closed = close_cycle(cycle_id, **fields)
@@ -38,30 +39,27 @@ def close_and_tell(cycle_id: str, **fields: Any) -> bool:
         except CamelxError as e:
             log.warning("nobody is told that cycle %s ended: %s", cycle_id, e)
         else:
-            tell(summary, settings())
+            sending = begin_telling(summary, settings())
+            if waits:
+                sending.join(WITHIN_S)
+                if sending.is_alive():
+                    log.warning("telling that cycle %s ended takes more than %.0f s", cycle_id, WITHIN_S)
     return is_closed
 
 
-def tell(summary: CycleSummary, settings: Settings, *, within_s: float = WITHIN_S) -> bool:
-    """Send the message to every address, and return whether all of them took it in time.
+def begin_telling(summary: CycleSummary, settings: Settings) -> threading.Thread:
+    """Begin to send the message to every address, and return the thread that does.
 
     Args:
         summary: Of the cycle that ended.
         settings: Where to send it.
-        within_s: How long to wait.
     """
     urls = [url.get_secret_value() for url in settings.notify_urls]
     title, text = message(summary, public_url=settings.public_url)
-    taken: list[bool] = []
     kind = "success" if summary.cycle.status is CycleStatus.COMPLETED else "warning"
-    sending = threading.Thread(
-        target=lambda: taken.append(_send(urls, title, text, kind)), name="notifying", daemon=True
-    )
+    sending = threading.Thread(target=_send, args=(urls, title, text, kind), name="notifying", daemon=True)
     sending.start()
-    sending.join(within_s)
-    if not taken:
-        log.warning("telling that cycle %s ended takes more than %.0f s", summary.cycle.id, within_s)
-    return bool(taken and taken[0])
+    return sending
 
 
 def message(summary: CycleSummary, *, public_url: str | None) -> tuple[str, str]:
@@ -91,22 +89,19 @@ def message(summary: CycleSummary, *, public_url: str | None) -> tuple[str, str]
     return f"camelx: cycle {cycle.id} {cycle.status}", "\n".join(lines)
 
 
-def _send(urls: Sequence[str], title: str, text: str, kind: str) -> bool:
+def _send(urls: Sequence[str], title: str, text: str, kind: str) -> None:
     """Send to each address on its own, so that one that is wrong keeps nothing from the others."""
     import apprise
 
     # Its own log names addresses with the passwords in them.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    done = [_send_one(apprise.Apprise(), url, title, text, kind) for url in urls]
-    return all(done)
+    for url in urls:
+        _send_one(apprise.Apprise(), url, title, text, kind)
 
 
-def _send_one(one: Any, url: str, title: str, text: str, kind: str) -> bool:
+def _send_one(one: Any, url: str, title: str, text: str, kind: str) -> None:
     where = url.partition(":")[0]
     if not one.add(url):
         log.warning("CAMELX_NOTIFY_URLS: the address that begins with %s: is none that Apprise knows", where)
-        return False
-    if not one.notify(body=text, title=title, notify_type=kind):
+    elif not one.notify(body=text, title=title, notify_type=kind, body_format="text"):
         log.warning("the address that begins with %s: did not take %r", where, title)
-        return False
-    return True

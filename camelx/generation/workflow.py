@@ -15,7 +15,7 @@ from camelx.calls import Assignment, all_done, check_failures
 from camelx.errors import AgentError
 from camelx.prompts import execution_messages, proposal_messages
 from camelx.runtime import progress
-from camelx.schemas import Agent, Goal, Interaction, Message, Stage, stable_id, utc_now
+from camelx.schemas import Agent, Goal, Interaction, Message, Stage, stable_id
 
 
 def interaction_id(
@@ -140,19 +140,8 @@ class _Run:
             reply = await agent.ask(asked.messages, seed=asked.seed or 0)
         except AgentError as e:
             self.failures.append(e)
-            return asked.model_copy(update={"error": str(e), "created_at": utc_now()})
-        return asked.model_copy(
-            update={
-                "completion": reply.text,
-                "finish_reason": reply.finish_reason,
-                "tool_calls": reply.tool_calls,
-                "prompt_tokens": reply.prompt_tokens,
-                "completion_tokens": reply.completion_tokens,
-                "latency_s": reply.latency_s,
-                "seed": reply.seed,
-                "created_at": utc_now(),
-            }
-        )
+            return asked.failed(e)
+        return asked.answered(reply)
 
     def report(self) -> None:
         """Tell listeners how far the run is."""

@@ -22,8 +22,9 @@ from camelx.cycles.holding import as_it_stands
 from camelx.cycles.notifying import close_and_tell
 from camelx.cycles.opening import check_options, queue_cycle
 from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError, OrchestrationError
-from camelx.orchestration.detached import end, interrupt, is_alive, last_lines, start_detached
+from camelx.orchestration.detached import end, interrupt, last_lines, start_detached
 from camelx.orchestration.server import answers, api_url, foreign_home
+from camelx.runtime.processes import began_at, is_alive
 from camelx.schemas import Cycle, CycleStatus, Launch, utc_now
 from camelx.storage import Store
 
@@ -186,7 +187,7 @@ class CycleControl:
                 is_asked = launch is not None and launch.cancel_asked_at is not None
                 status = CycleStatus.CANCELLED if is_asked else CycleStatus.FAILED
                 error = "cancelled on request" if is_asked else reason
-                close_and_tell(cycle.id, status=status, error=error, was=[cycle.status])
+                close_and_tell(cycle.id, status=status, error=error, was=[cycle.status], waits=False)
 
     def stop_all(self, within_s: float = 30.0) -> list[str]:
         """Stop the cycles that run in processes of this machine, wait until they are closed, return them."""
@@ -207,11 +208,13 @@ class CycleControl:
             if not self._launch_on_worker(cycle_id, from_stage):
                 options = ("--from", from_stage) if from_stage else ()
                 popen = start_detached(self._settings, cycle_id, *options)
-                began = _began(popen.pid)
+                began = began_at(popen.pid)
                 self._note(cycle_id, host=socket.gethostname(), pid=popen.pid, process_began=began)
         except OSError as e:
             reason = f"no process could be started for it: {e}"
-            close_and_tell(cycle_id, status=CycleStatus.FAILED, error=reason, was=[CycleStatus.QUEUED])
+            close_and_tell(
+                cycle_id, status=CycleStatus.FAILED, error=reason, was=[CycleStatus.QUEUED], waits=False
+            )
             raise OrchestrationError(f"cycle {cycle_id}: {reason}") from e
 
     def _launch_on_worker(self, cycle_id: str, from_stage: str | None) -> bool:
@@ -236,7 +239,7 @@ class CycleControl:
     def _drop(self, cycle_id: str, launch: Launch | None) -> None:
         """Cancel a cycle before it begins."""
         end_of = {"status": CycleStatus.CANCELLED, "error": "cancelled before it began"}
-        was_queued = close_and_tell(cycle_id, was=[CycleStatus.QUEUED], **end_of)
+        was_queued = close_and_tell(cycle_id, was=[CycleStatus.QUEUED], waits=False, **end_of)
         if not was_queued:  # it began in between
             self._stop(cycle_id, self._store.launch(cycle_id))
         elif launch is not None and launch.flow_run_id is not None and (url := self._prefect()):
@@ -327,12 +330,3 @@ class CycleControl:
 
 def _named_server() -> str:
     return os.environ.get("PREFECT_API_URL", "")
-
-
-def _began(pid: int) -> float | None:
-    import psutil
-
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return None

@@ -13,8 +13,6 @@ import sys
 import threading
 from pathlib import Path
 
-import psutil
-
 from camelx.config import Settings
 from camelx.errors import ConflictError
 
@@ -60,18 +58,6 @@ def last_lines(settings: Settings, cycle_id: str, n: int = 3, most_bytes: int = 
     except FileNotFoundError:
         return []
     return [line for line in text.splitlines() if line.strip()][-n:]
-
-
-def is_alive(pid: int, began: float | None) -> bool:
-    """Whether the process runs; one that got its number later is another."""
-    try:
-        process = psutil.Process(pid)
-        is_same = began is None or abs(process.create_time() - began) < 1
-        return bool(is_same and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:  # somebody else's, so it is there
-        return True
 
 
 def interrupt(pid: int) -> None:

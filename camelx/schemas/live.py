@@ -75,6 +75,20 @@ class SessionEvent(Record):
     at: datetime = Field(default_factory=utc_now)
 
 
+class SessionHold(Record):
+    """Which app has a session open; no other may open it meanwhile."""
+
+    session_id: str
+    holder: str
+    """The app: drawn anew each time that one starts."""
+    host: str
+    pid: int
+    process_began: float | None = None
+    """When the process began, by its machine: a number is given to another process later."""
+    until: datetime
+    """The app puts this off as long as it lives; once it has passed, another one may take the session."""
+
+
 def session_goal_id(text: str) -> str:
     """Return the id of a goal that was typed in a session.
 

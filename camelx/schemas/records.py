@@ -189,6 +189,15 @@ class Interaction(Record):
         """Address of the messages: two interactions with equal keys answered the same prompt."""
         return stable_id("prompt", *(f"{m.role}\x1e{m.content}" for m in self.messages))
 
+    def answered(self, reply: Reply) -> Interaction:
+        """Return what was asked with its answer, which came now."""
+        said = {name: value for name, value in reply if name != "text"}
+        return self.model_copy(update={"completion": reply.text, "created_at": utc_now(), **said})
+
+    def failed(self, why: Exception) -> Interaction:
+        """Return what was asked with the reason why there is no answer."""
+        return self.model_copy(update={"error": str(why), "created_at": utc_now()})
+
 
 class Reply(Record):
     """What one model call gave."""

@@ -210,6 +210,7 @@ class Conversation:
             hidden={"remember": dict.fromkeys(SIDES, agreed), "annotation_id": annotation.id},
             annotations=[annotation],
             phase="listening",
+            releases=True,
         )
         self._agree(agreed)
 
@@ -217,9 +218,13 @@ class Conversation:
         """Go on from A's answer where the person says something instead: both must remember the same."""
         assert self._last is not None
         agreed = self._interaction(self._last.interaction_id).completion
-        what = "nothing was picked; the conversation goes on from A's answer"
         self._on.record(
-            "status", "session", what, hidden={"remember": dict.fromkeys(SIDES, agreed)}, phase="listening"
+            "status",
+            "session",
+            "nothing was picked; the conversation goes on from A's answer",
+            hidden={"remember": dict.fromkeys(SIDES, agreed)},
+            phase="listening",
+            releases=True,
         )
         self._agree(agreed)
 
@@ -283,6 +288,7 @@ class Conversation:
             + (" from A's" if agreed else ""),
             hidden={"remember": dict.fromkeys(SIDES, agreed)},
             phase="listening",
+            releases=True,
         )
         self._agree(agreed)
 
@@ -327,7 +333,8 @@ class Conversation:
             self._cast[side].correct(text)
 
     def _interaction(self, interaction_id: str) -> Interaction:
-        return self._store.interactions_by_id([interaction_id])[interaction_id]
+        held = self._on.held.get(interaction_id)
+        return held or self._store.interactions_by_id([interaction_id])[interaction_id]
 
     def _annotation(
         self, first: Interaction, second: Interaction, verdict: Verdict | Literal["both_bad"]

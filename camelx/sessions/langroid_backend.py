@@ -23,7 +23,7 @@ from camelx.agents.chat import BackendAgent, storable
 from camelx.agents.completions import estimated_tokens
 from camelx.agents.streaming import Listener, listening, pieces
 from camelx.errors import AgentError, ConfigError, boundary
-from camelx.schemas import Message, Reply, Role, ToolCall
+from camelx.schemas import Message, Reply, Role
 
 _VOCABULARY = "cl100k_base"
 
@@ -94,16 +94,7 @@ class LangroidParticipant:
             n_forgotten += 1
         return n_forgotten
 
-    async def say(
-        self,
-        text: str,
-        *,
-        seed: int,
-        stop: asyncio.Event,
-        on_text: Callable[[str], None],
-        on_tool: Callable[[ToolCall], None],
-        on_again: Callable[[], None],
-    ) -> Reply:
+    async def say(self, text: str, *, seed: int, stop: asyncio.Event, heard_by: Listener) -> Reply:
         """Return the answer to `text`, as `camelx.agents.LiveAgent.say` does.
 
         Raises:
@@ -111,7 +102,7 @@ class LangroidParticipant:
         """
         before, started = (self._mark, self._asked), time.perf_counter()
         self._mark, self._asked, self._seed, self._stop = len(self._history), text, seed, stop
-        self._listener = Listener(on_text, on_tool, on_again)
+        self._listener = heard_by
         self._said = asyncio.get_running_loop().create_future()
         try:
             with boundary(AgentError, f"reply of agent {self.name!r} ({self.model})"):
@@ -125,7 +116,7 @@ class LangroidParticipant:
             for piece in pieces(reply.text):
                 self._listener.text(piece)
         for call in reply.tool_calls:
-            on_tool(call)
+            heard_by.on_tool(call)
         self.correct(reply.text)
         return reply.model_copy(update={"latency_s": time.perf_counter() - started})
 

@@ -27,8 +27,9 @@ from camelx.schemas import (
 )
 from camelx.sessions.casting import Casting
 from camelx.sessions.conversation import Conversation
+from camelx.sessions.holding_back import held_back
 from camelx.sessions.inputs import ALLOWED, WAITS_FOR, Input, Interject, Stop
-from camelx.sessions.remembering import memories
+from camelx.sessions.remembering import memories, unfinished_pair
 from camelx.sessions.stage import PlayedOn
 from camelx.storage import Store
 
@@ -74,6 +75,7 @@ class OpenSession:
         engines: SharedEngines,
         audience: Audience,
         *,
+        holder: str,
         idle_s: float,
     ) -> None:
         """Start the thread.
@@ -84,11 +86,12 @@ class OpenSession:
             settings: Where versions are found.
             engines: Models that all sessions share.
             audience: Who is told what happens.
+            holder: The app that has the session open; its hold ends with the thread.
             idle_s: Seconds without a word from the person after which the session ends.
         """
         self.session, self.reason = session, ""
         self._store, self._settings, self._engines, self._idle_s = store, settings, engines, idle_s
-        self._audience, self._lock = audience, audience.lock
+        self._audience, self._lock, self._holder = audience, audience.lock, holder
         self._under_way: dict[str, str] = {}
         self._pieces: dict[str, SessionStream] = {}
         self._phase: SessionPhase = "listening" if session.phase == "busy" else session.phase
@@ -197,13 +200,14 @@ class OpenSession:
             self.session,
             self._store,
             self._show,
-            seq=events[-1].seq if events else 0,
+            self._holder,
+            seq=self._store.last_session_event(self.session.id),
             title=self.session.title,
             phase=self._phase,
+            held=held_back(events),
         )
         if self.session.phase == "busy":
-            what = "the app ended while agents were answering; send your words again"
-            stage.record("status", "session", what, phase="listening")
+            events.append(self._broken_off(stage, events))
         casting = Casting(parse_config(self.session.config), self._settings)
         async with AsyncExitStack() as open_until:
             try:
@@ -216,6 +220,17 @@ class OpenSession:
                 self._tell(SessionState(phase="busy"))
                 await self._take(sent)
                 self._tell(SessionState(phase=self._phase))
+
+    def _broken_off(self, stage: PlayedOn, events: list[SessionEvent]) -> SessionEvent:
+        """Say that an app that was killed left an exchange unfinished, and return that event."""
+        return stage.record(
+            "status",
+            "session",
+            "the app ended while agents were answering; send your words again",
+            hidden={"remember": unfinished_pair(events)},
+            phase="listening",
+            releases=True,
+        )
 
     async def _take(self, sent: Input) -> None:
         """Let happen what was sent, and what is interjected until the session waits again.
@@ -292,10 +307,8 @@ class OpenSession:
     def _close_record(self) -> None:
         """Mark the session as ended, where the database still takes it, and say so to who watches."""
         try:
-            stored = self._store.live_session(self.session.id)
-            phase = "listening" if stored.phase == "busy" else stored.phase
-            self._store.update_live_session(self.session.id, status="ended", phase=phase)
-        except CamelxError as e:  # deleted, or no database any more: what was said is stored, or gone
+            self._store.leave_session(self.session.id, self._holder)
+        except CamelxError as e:  # no database any more: what was said is stored, or gone
             log.info("session %s can't be marked as ended: %s", self.session.id, e)
         with self._lock:
             self._phase = "listening" if self._phase == "busy" else self._phase

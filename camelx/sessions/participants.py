@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
-from camelx.schemas import Message, Reply, Role, ToolCall
+from camelx.agents import Listener
+from camelx.schemas import Message, Reply, Role
 
 
 class Participant(Protocol):
@@ -40,16 +40,7 @@ class Participant(Protocol):
         """Forget the oldest turns until `text` fits, and return how many these were."""
         ...
 
-    async def say(
-        self,
-        text: str,
-        *,
-        seed: int,
-        stop: asyncio.Event,
-        on_text: Callable[[str], None],
-        on_tool: Callable[[ToolCall], None],
-        on_again: Callable[[], None],
-    ) -> Reply:
+    async def say(self, text: str, *, seed: int, stop: asyncio.Event, heard_by: Listener) -> Reply:
         """Return the answer to `text`, heard while it is made; see `camelx.agents.LiveAgent.say`."""
         ...
 

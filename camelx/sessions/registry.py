@@ -26,6 +26,8 @@ from camelx.schemas import (
     SessionView,
 )
 from camelx.sessions.casting import Casting, session_config
+from camelx.sessions.holding import LASTS_S, Holds
+from camelx.sessions.holding_back import held_back
 from camelx.sessions.inputs import Edit, Input, Pick
 from camelx.sessions.open_session import Audience, OpenSession, Watcher
 from camelx.storage import Store
@@ -60,6 +62,7 @@ class SessionRegistry:
         *,
         most: int = MOST_SESSIONS,
         idle_s: float = IDLE_S,
+        hold_s: float = LASTS_S,
         audit: Callable[[Principal, str, str], object] | None = None,
     ) -> None:
         """Take the database and where configs and versions are found.
@@ -70,6 +73,7 @@ class SessionRegistry:
             engines: Where models are loaded; whoever made them closes them after this.
             most: Sessions that run at once.
             idle_s: Seconds without a word after which a session ends.
+            hold_s: Seconds after which another app may open what this one had open when it was killed.
             audit: Called with who, what and which session, for what is a judgement or ends something.
         """
         self._store, self._settings, self._most, self._idle_s = store, settings, most, idle_s
@@ -78,6 +82,7 @@ class SessionRegistry:
         self._audit = audit
         self._engines = engines
         self._lock = threading.RLock()
+        self._holds = Holds(store, lasts_s=hold_s)
         self._is_closed = False
 
     def choices(self) -> list[str]:
@@ -112,7 +117,9 @@ class SessionRegistry:
         )
         with self._lock:
             self._make_room()
+            self._check_can_start(session)
             self._store.add_live_session(session)
+            self._holds.take(session.id)
             self._start(session)
         return session
 
@@ -137,7 +144,8 @@ class SessionRegistry:
         if found is not None and found.is_running:
             return found.view(after=after)
         events = tuple(self._store.session_events(session_id, after=after))
-        return SessionView(session=_at_rest(session), events=events)
+        is_elsewhere = session.status == "active" and self._holds.elsewhere(session_id) is not None
+        return SessionView(session=session if is_elsewhere else _at_rest(session), events=events)
 
     def watch(
         self, principal: Principal, session_id: str, watcher: Watcher, *, after: int = 0
@@ -168,7 +176,7 @@ class SessionRegistry:
         Raises:
             NotFoundError: There is none of this id that they may see.
             AccessError: It is somebody else's.
-            ConflictError: The session waits for something else.
+            ConflictError: The session waits for something else, or is open in another app.
         """
         self._opened(self._own(principal, session_id)).send(sent)
         if isinstance(sent, Pick | Edit):
@@ -180,7 +188,7 @@ class SessionRegistry:
         Raises:
             NotFoundError: There is none of this id that they may see.
             AccessError: It is somebody else's.
-            ConflictError: Too many sessions run.
+            ConflictError: Too many sessions run, or it is open in another app.
         """
         self._opened(self._own(principal, session_id))
         return self._store.live_session(session_id)
@@ -191,6 +199,7 @@ class SessionRegistry:
         Raises:
             NotFoundError: There is none of this id that they may see.
             AccessError: It is somebody else's.
+            ConflictError: It is open in another app.
         """
         self._own(principal, session_id)
         found = self._running.get(session_id)
@@ -200,7 +209,8 @@ class SessionRegistry:
             with self._lock:
                 if self._running.get(session_id) is found:
                     del self._running[session_id]
-        else:
+        self._holds.check(session_id)
+        if found is None:
             self._store.update_live_session(session_id, status="ended")
         return self._store.live_session(session_id)
 
@@ -210,9 +220,11 @@ class SessionRegistry:
         Raises:
             NotFoundError: There is none of this id that they may see.
             AccessError: It is somebody else's.
+            ConflictError: It is open in another app.
         """
         self.end(principal, session_id)
-        self._store.delete_live_session(session_id)
+        held = held_back(self._store.session_events(session_id))
+        self._store.delete_live_session(session_id, interactions=held.values())
         self._say_who(principal, "session.delete", session_id)
 
     def close(self) -> None:
@@ -224,6 +236,7 @@ class SessionRegistry:
             session.end(STOPPED, wait=False)
         for session in running:
             session.end(STOPPED)
+        self._holds.close()
 
     # --- inside
 
@@ -253,17 +266,29 @@ class SessionRegistry:
             if found is not None:
                 found.end("")  # it is ending: what it writes last must not come after what follows
             self._make_room(beside=session.id)
+            self._check_can_start(session)
+            self._holds.take(session.id)
             self._store.update_live_session(session.id, status="active")
             return self._start(self._store.live_session(session.id))
 
-    def _start(self, session: LiveSession) -> OpenSession:
+    def _check_can_start(self, session: LiveSession) -> None:
         if self._is_closed:
             raise ConflictError("the app is stopping; no session can be opened")
         parse_config(session.config)  # one that does not fit is told at once
+
+    def _start(self, session: LiveSession) -> OpenSession:
         watched = {i: a for i, a in self._audiences.items() if a.watchers or i in self._running}
         audience = watched.setdefault(session.id, Audience())
         self._audiences = watched
-        made = OpenSession(session, self._store, self._settings, self._engines, audience, idle_s=self._idle_s)
+        made = OpenSession(
+            session,
+            self._store,
+            self._settings,
+            self._engines,
+            audience,
+            holder=self._holds.holder,
+            idle_s=self._idle_s,
+        )
         self._running[session.id] = made
         return made
 

@@ -7,7 +7,7 @@ session is reopened. A turn is what it heard and what it said, or what a person 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from camelx.schemas import Message, SessionEvent
 
@@ -23,6 +23,20 @@ def memories(events: Iterable[SessionEvent]) -> dict[str, list[Message]]:
             if turns[place]:
                 turns[place][-1] = (turns[place][-1][0], text)
     return {place: _messages(said) for place, said in turns.items()}
+
+
+def unfinished_pair(events: Sequence[SessionEvent]) -> dict[str, str]:
+    """Return what those who answered as A and B remember of an exchange that broke off: nothing.
+
+    One of the two may have answered already: both must remember the same.
+    """
+    spoke: dict[str, str] = {}
+    for event in events:
+        if event.kind == "human":
+            spoke.clear()
+        if event.speaker in ("A", "B") and "place" in event.hidden:
+            spoke[event.hidden["place"]] = ""
+    return spoke
 
 
 def _messages(turns: Iterable[tuple[str, str]]) -> list[Message]:

@@ -1,6 +1,7 @@
 """Where a session's turns are played: heard while they are made, stored before they count as finished.
 
 In: a participant and what it hears. Out: a `Turn`, with its interaction in the database and its event shown.
+An answer of a blind pair goes into the log of interactions later, see `holding_back`.
 Called by `camelx.sessions.conversation`, in the session's own thread.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from camelx.agents import CUT
+from camelx.agents import CUT, Listener
 from camelx.errors import AgentError
 from camelx.schemas import (
     LIVE_CYCLE,
@@ -21,7 +22,6 @@ from camelx.schemas import (
     Interaction,
     LiveSession,
     Message,
-    Reply,
     SessionEvent,
     SessionEventKind,
     SessionPhase,
@@ -34,6 +34,7 @@ from camelx.schemas import (
     utc_now,
 )
 from camelx.sessions.casting import label_of
+from camelx.sessions.holding_back import RELEASES, holding
 from camelx.sessions.participants import Participant
 from camelx.storage import Store
 
@@ -66,13 +67,17 @@ class PlayedOn:
     store: Store
     show: Callable[[SessionEvent | SessionStream], None]
     """Called with what is to be seen."""
+    holder: str | None = None
+    """The app that has the session open: it stores nothing once another one has taken the session."""
     seq: int = 0
     """Number of the last event."""
     title: str = ""
     phase: SessionPhase = "listening"
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     """Set to end the turns under way."""
-    _goals: dict[str, Goal] = field(default_factory=dict)
+    held: dict[str, Interaction] = field(default_factory=dict)
+    """Answers of a blind pair that are in no log yet, by id."""
+    _goal: Goal | None = None
 
     def record(
         self,
@@ -85,8 +90,9 @@ class PlayedOn:
         phase: SessionPhase | None = None,
         interactions: Iterable[Interaction] = (),
         annotations: Iterable[Annotation] = (),
+        releases: bool = False,
     ) -> SessionEvent:
-        """Store one event with what it made, then show it.
+        """Store one event with what it made, then show it; `releases` what was held back of a blind pair.
 
         Raises:
             StorageError: It can't be stored; it is not shown then.
@@ -98,28 +104,33 @@ class PlayedOn:
             speaker=speaker,
             text=text,
             data=dict(data or {}),
-            hidden=dict(hidden or {}),
+            hidden={**(hidden or {}), **(RELEASES if releases else {})},
         )
-        rows = list(interactions)
+        rows = [*(self.held.values() if releases else ()), *interactions]
         phase = phase or self.phase
         title = _title_of(text) if kind == "human" and not self.title else ""
         self.store.append_session_events(
             [event],
             phase=phase,
             title=title or None,
-            goals=[self._goals[row.goal_id] for row in rows if row.goal_id in self._goals],
+            goals=() if self._goal is None else [self._goal],
             interactions=rows,
             annotations=annotations,
+            holder=self.holder,
         )
+        self._goal = None
+        if releases:
+            self.held.clear()
         self.seq, self.phase, self.title = event.seq, phase, self.title or title
         self.show(event)
         return event
 
     def goal_id(self, text: str) -> str:
-        """Return the id of a goal that was typed; it is stored with the first interaction on it."""
-        goal = Goal(id=session_goal_id(text), text=text.strip(), source=SESSION_SOURCE, category="session")
-        self._goals = {goal.id: goal}
-        return goal.id
+        """Return the id of a goal that was typed; it is stored with the next event."""
+        self._goal = Goal(
+            id=session_goal_id(text), text=text.strip(), source=SESSION_SOURCE, category="session"
+        )
+        return self._goal.id
 
     async def play(
         self,
@@ -141,7 +152,8 @@ class PlayedOn:
             heard: What it hears.
             goal: What the interaction works on.
             kind: Of the event.
-            speaker: Who is shown to speak; None: the participant's own name. Then nothing tells the version.
+            speaker: Who is shown to speak; None: the participant's own name. With another name nothing that
+                tells the version can be read until what is held back is released.
             parent_id: The proposal that is carried out.
             phase: What the session waits for once the turn is finished; a turn that was cut waits for words.
 
@@ -153,37 +165,43 @@ class PlayedOn:
             what = f"{shown} has forgotten its {n} oldest turns, to stay within its model's context"
             self.record("status", "session", what)
         asked = self._asked(place, who, heard, goal, parent_id)
+        heard_by = Listener(
+            on_text=lambda piece: self.show(SessionStream(speaker=shown, text=piece)),
+            on_tool=lambda call: self._tool(shown, call),
+            on_again=lambda: self.show(SessionStream(speaker=shown, is_void=True)),
+        )
+        keep = self._hold_back if speaker else self._log
         try:
-            reply = await who.say(
-                heard,
-                seed=asked.seed or 0,
-                stop=self.stop,
-                on_text=lambda piece: self.show(SessionStream(speaker=shown, text=piece)),
-                on_tool=lambda call: self._tool(shown, call),
-                on_again=lambda: self.show(SessionStream(speaker=shown, is_void=True)),
-            )
+            reply = await who.say(heard, seed=asked.seed or 0, stop=self.stop, heard_by=heard_by)
         except AgentError as e:
-            failed = asked.model_copy(update={"error": str(e), "created_at": utc_now()})
-            self.record("error", shown, str(e), interactions=[failed], phase="listening")
+            self.record("error", shown, str(e), phase="listening", **keep(asked.failed(e), {}))
             raise
-        row = _answered(asked, reply)
-        data = _told(row, reply) | ({} if speaker else _telling(who, reply))
+        row = asked.answered(reply)
+        needed = {
+            "place": place,
+            "heard": heard,
+            "interaction_id": row.id,
+            "goal": goal,
+            "parent_id": parent_id,
+        }
         self.record(
             kind,
             shown,
             row.completion,
-            data=data,
-            hidden={
-                "place": place,
-                "heard": heard,
-                "interaction_id": row.id,
-                "goal": goal,
-                "parent_id": parent_id,
-            },
-            interactions=[row],
-            phase="listening" if reply.finish_reason == CUT else phase,
+            data=_told(row) | ({} if speaker else _telling(who, row)),
+            phase="listening" if row.finish_reason == CUT else phase,
+            **keep(row, needed),
         )
         return Turn(row, heard)
+
+    def _log(self, row: Interaction, hidden: dict[str, Any]) -> dict[str, Any]:
+        """Return what `record` is given of an interaction that goes into the log at once."""
+        return {"interactions": [row], "hidden": hidden}
+
+    def _hold_back(self, row: Interaction, hidden: dict[str, Any]) -> dict[str, Any]:
+        """Return what `record` is given of an interaction that goes into the log later."""
+        self.held[row.id] = row
+        return {"hidden": hidden | holding(row)}
 
     def by_hand(self, instead_of: Interaction, text: str) -> Interaction:
         """Return what the person wrote in the place of an answer, as an interaction of their own."""
@@ -228,36 +246,21 @@ class PlayedOn:
         self.record("tool_call", speaker, call.name, data=call.model_dump())
 
 
-def _answered(asked: Interaction, reply: Reply) -> Interaction:
-    return asked.model_copy(
-        update={
-            "completion": reply.text,
-            "finish_reason": reply.finish_reason,
-            "tool_calls": reply.tool_calls,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-            "latency_s": reply.latency_s,
-            "seed": reply.seed,
-            "created_at": utc_now(),
-        }
-    )
-
-
-def _told(row: Interaction, reply: Reply) -> dict[str, Any]:
+def _told(row: Interaction) -> dict[str, Any]:
     """Return what a page may show beside an answer whose version it must not tell."""
     return {
         "role": row.role.value,
-        "finish_reason": reply.finish_reason,
-        "n_tool_calls": len(reply.tool_calls),
+        "finish_reason": row.finish_reason,
+        "n_tool_calls": len(row.tool_calls),
     }
 
 
-def _telling(who: Participant, reply: Reply) -> dict[str, Any]:
+def _telling(who: Participant, row: Interaction) -> dict[str, Any]:
     """Return what would tell the version."""
     return {
         "version": label_of(who),
-        "n_tokens": reply.completion_tokens,
-        "seconds": round(reply.latency_s, 2),
+        "n_tokens": row.completion_tokens,
+        "seconds": round(row.latency_s, 2),
     }
 
 

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Select, delete, func, insert, select
 from sqlalchemy.engine import Row
 
 from camelx.schemas import CycleEvent, EventKind, EventPayload
 from camelx.storage.database import Database
-from camelx.storage.rows import records_of
+from camelx.storage.rows import readable_of
 from camelx.storage.tables import CycleEventRow, CycleRow
 
 
@@ -49,30 +49,33 @@ class Events(Database):
     ) -> list[CycleEvent]:
         """Return at most `limit` events of a cycle whose number is higher than `seq`, in order.
 
+        One that this version can't read is left out, which its number shows.
+
         Args:
             cycle_id: The cycle; one that does not exist has none.
             seq: The last number that is known; 0: none.
             limit: Most events to return; what remains comes with the next call.
             kinds: Only these.
         """
-        query = select(CycleEventRow.cycle_id, CycleEventRow.seq, CycleEventRow.at, CycleEventRow.payload)
-        query = query.where(CycleEventRow.cycle_id == cycle_id, CycleEventRow.seq > seq)
-        query = query if kinds is None else query.where(CycleEventRow.kind.in_(sorted(kinds)))
-        rows = self._read(
-            f"reading the events of cycle {cycle_id}", query.order_by(CycleEventRow.seq).limit(limit)
-        )
-        return records_of(CycleEvent, rows)
+        found: list[CycleEvent] = []
+        while True:
+            query = _of_cycle(cycle_id, kinds).where(CycleEventRow.seq > seq)
+            wanted = limit - len(found)
+            rows = self._read(
+                f"reading the events of cycle {cycle_id}", query.order_by(CycleEventRow.seq).limit(wanted)
+            )
+            found += readable_of(CycleEvent, rows, _name)
+            if len(rows) < wanted or len(found) == limit:
+                return found
+            seq = rows[-1].seq
 
     def last_events(
         self, cycle_id: str, limit: int = 100, *, kinds: Collection[EventKind] | None = None
     ) -> list[CycleEvent]:
         """Return the last events of a cycle, oldest first: what a page that is opened late begins with."""
-        query = select(CycleEventRow.cycle_id, CycleEventRow.seq, CycleEventRow.at, CycleEventRow.payload)
-        query = query.where(CycleEventRow.cycle_id == cycle_id)
-        query = query if kinds is None else query.where(CycleEventRow.kind.in_(sorted(kinds)))
-        query = query.order_by(CycleEventRow.seq.desc()).limit(limit)
-        rows: list[Row[Any]] = list(self._read(f"reading the events of cycle {cycle_id}", query))
-        return records_of(CycleEvent, reversed(rows))
+        query = _of_cycle(cycle_id, kinds).order_by(CycleEventRow.seq.desc()).limit(limit)
+        rows = self._read(f"reading the events of cycle {cycle_id}", query)
+        return readable_of(CycleEvent, reversed(rows), _name)
 
     def prune_events(self, before: datetime) -> int:
         """Remove events that happened earlier and return how many; each cycle keeps its last one.
@@ -87,6 +90,16 @@ class Events(Database):
                 delete(CycleEventRow).where(old, CycleEventRow.seq < last.scalar_subquery())
             )
         return int(done.rowcount)
+
+
+def _of_cycle(cycle_id: str, kinds: Collection[EventKind] | None) -> Select[Any]:
+    query = select(CycleEventRow.cycle_id, CycleEventRow.seq, CycleEventRow.at, CycleEventRow.payload)
+    query = query.where(CycleEventRow.cycle_id == cycle_id)
+    return query if kinds is None else query.where(CycleEventRow.kind.in_(sorted(kinds)))
+
+
+def _name(row: Row[Any]) -> str:
+    return f"event {row.seq} of cycle {row.cycle_id}"
 
 
 def _row(cycle_id: str, seq: int, at: datetime, payload: EventPayload) -> dict[str, Any]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import Table, TextClause, bindparam, text
 from sqlalchemy.engine import Row
 
 from camelx.schemas import Record
 from camelx.storage.tables import Base
+
+log = logging.getLogger(__name__)
 
 _Record = TypeVar("_Record", bound=Record)
 _Item = TypeVar("_Item")
@@ -30,6 +34,31 @@ def records_of(kind: type[_Record], rows: Iterable[Row[Any]]) -> list[_Record]:
     """Return the checked records of rows whose columns are named like the fields."""
     validate = kind.__pydantic_validator__.validate_python
     return [validate(dict(row._mapping)) for row in rows]
+
+
+def readable_of(
+    kind: type[_Record], rows: Iterable[Row[Any]], key: Callable[[Row[Any]], str]
+) -> list[_Record]:
+    """Return the records of the rows that this version can read; the others are logged, each once.
+
+    Args:
+        kind: Of the records.
+        rows: Perhaps written by a newer version.
+        key: Names a row.
+    """
+    validate = kind.__pydantic_validator__.validate_python
+    found = []
+    for row in rows:
+        try:
+            found.append(validate(dict(row._mapping)))
+        except ValidationError as e:
+            _log_unreadable(key(row), "; ".join(str(error["msg"]) for error in e.errors()[:3]))
+    return found
+
+
+@lru_cache(maxsize=1_000)  # it is read again and again
+def _log_unreadable(what: str, why: str) -> None:
+    log.warning("%s can't be read and is left out; perhaps a newer camelx wrote it: %s", what, why)
 
 
 @cache

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.engine import Connection
 
-from camelx.errors import NotFoundError
+from camelx.errors import ConflictError, NotFoundError
 from camelx.schemas import (
     LIVE_CYCLE,
     Annotation,
@@ -22,7 +23,7 @@ from camelx.schemas import (
 )
 from camelx.storage.database import Database
 from camelx.storage.queries import columns
-from camelx.storage.rows import records_of, row_of
+from camelx.storage.rows import readable_of, records_of, row_of
 from camelx.storage.tables import (
     AnnotationRow,
     CycleRow,
@@ -30,6 +31,7 @@ from camelx.storage.tables import (
     InteractionRow,
     LiveSessionRow,
     SessionEventRow,
+    SessionHoldRow,
 )
 
 
@@ -91,6 +93,7 @@ class LiveSessions(Database):
         goals: Iterable[Goal] = (),
         interactions: Iterable[Interaction] = (),
         annotations: Iterable[Annotation] = (),
+        holder: str | None = None,
     ) -> None:
         """Store what happened in one session and what it made, all or nothing.
 
@@ -101,14 +104,18 @@ class LiveSessions(Database):
             goals: What the interactions work on; those that are there stay as they are.
             interactions: What agents, or a person in their place, said.
             annotations: What the person said of them.
+            holder: The app that has the session open; None: that is not asked.
 
         Raises:
-            StorageError: A number is taken: another process has the session open.
+            ConflictError: Another app has taken the session.
+            StorageError: A number is taken.
         """
         session_id = events[0].session_id
         fields: dict[str, Any] = {"phase": phase, "updated_at": events[-1].at}
         fields |= {} if title is None else {"title": title}
         with self._write(f"saving what happened in session {session_id}") as connection:
+            if holder is not None:
+                _check_hold(connection, session_id, holder)
             self._insert_new(connection, GoalRow, [row_of(goal) for goal in goals])
             self._upsert(connection, InteractionRow, interactions)
             self._upsert(connection, AnnotationRow, annotations)
@@ -119,22 +126,49 @@ class LiveSessions(Database):
     def session_events(
         self, session_id: str, *, after: int = 0, limit: int | None = None
     ) -> list[SessionEvent]:
-        """Return what happened in a session after event number `after`, in order."""
+        """Return what happened in a session after event number `after`, in order.
+
+        One that this version can't read is left out.
+        """
         query = select(*columns(SessionEventRow)).where(
             SessionEventRow.session_id == session_id, SessionEventRow.seq > after
         )
         rows = self._read(
             f"reading the events of session {session_id}", query.order_by(SessionEventRow.seq).limit(limit)
         )
-        return records_of(SessionEvent, rows)
+        return readable_of(SessionEvent, rows, lambda row: f"event {row.seq} of session {session_id}")
 
-    def delete_live_session(self, session_id: str) -> None:
+    def last_session_event(self, session_id: str) -> int:
+        """Return the number of the last event of a session, readable or not; 0: there is none."""
+        query = select(func.max(SessionEventRow.seq)).where(SessionEventRow.session_id == session_id)
+        return int(self._read(f"reading the events of session {session_id}", query)[0][0] or 0)
+
+    def delete_live_session(self, session_id: str, *, interactions: Iterable[Interaction] = ()) -> None:
         """Forget what was said in a session.
 
         Its interactions and picks stay, as those of cycles do, and with them the row that says whose policy
         they are about.
+
+        Args:
+            session_id: The session.
+            interactions: Those that were held back so far.
         """
         with self._write(f"deleting session {session_id}") as connection:
+            self._upsert(connection, InteractionRow, interactions)
             connection.execute(delete(SessionEventRow).where(SessionEventRow.session_id == session_id))
             mine = update(LiveSessionRow).where(LiveSessionRow.id == session_id)
             connection.execute(mine.values(status="deleted", title="", phase="listening"))
+
+
+def _check_hold(connection: Connection, session_id: str, holder: str) -> None:
+    """Make sure that the app has the session open, and that no other takes it before this is stored.
+
+    Raises:
+        ConflictError: Another app has taken it.
+    """
+    mine = (SessionHoldRow.session_id == session_id, SessionHoldRow.holder == holder)
+    if connection.execute(update(SessionHoldRow).where(*mine).values(holder=holder)).rowcount != 1:
+        raise ConflictError(
+            f"session {session_id} was taken over by another app when this one gave no sign of life; go on "
+            "there"
+        )

@@ -33,6 +33,7 @@ from camelx.storage.judgements import Judgements
 from camelx.storage.launches import Launches
 from camelx.storage.queries import columns, cycle_query, goal_query
 from camelx.storage.rows import records_of, row_of
+from camelx.storage.session_holds import SessionHolds
 from camelx.storage.sessions import LiveSessions
 from camelx.storage.tables import (
     AnnotationRow,
@@ -55,6 +56,7 @@ class Store(
     Launches,
     Annotating,
     LiveSessions,
+    SessionHolds,
     Explorer,
     Agreement,
 ):

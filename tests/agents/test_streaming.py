@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_model import build_tiny_model
 
-from camelx.agents import CUT, LiveAgent, PolicyModel, SharedEngines, open_team
+from camelx.agents import CUT, Listener, LiveAgent, PolicyModel, SharedEngines, open_team
 from camelx.agents.loading import open_tokenizer
 from camelx.agents.streaming import TextStream, pieces
 from camelx.config import DEMO_MODEL_DIR, AgentsConfig
@@ -62,9 +62,7 @@ class Heard:
             text,
             seed=seed,
             stop=self.stop,
-            on_text=self.on_text,
-            on_tool=self.tools.append,
-            on_again=self.on_again,
+            heard_by=Listener(self.on_text, self.tools.append, self.on_again),
         )
 
 

@@ -23,8 +23,9 @@ from stored_cycles import add_completed
 from camelx.config import Settings
 from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError
 from camelx.orchestration.control import CycleControl
-from camelx.orchestration.detached import is_alive, last_lines
+from camelx.orchestration.detached import last_lines
 from camelx.orchestration.server import PrefectServer
+from camelx.runtime.processes import is_alive
 from camelx.runtime.repeating import repeated
 from camelx.schemas import CycleStatus, Launch, Stage
 from camelx.storage import Store
@@ -227,7 +228,7 @@ def test_a_process_that_is_killed_is_noticed_told_of_and_in_nobodys_way(
     with repeated(CycleControl(store, settings).settle, 0.1, "settling"):
         wait_until(lambda: status(store) is CycleStatus.FAILED)
     assert "its process ended before the cycle began" in (store.cycle("c1").error or "")
-    assert [one["title"] for one in webhook.posted] == ["camelx: cycle c1 failed"]
+    wait_until(lambda: [one["title"] for one in webhook.posted] == ["camelx: cycle c1 failed"])
 
     answering.delay_s = 0.1
     assert CycleControl(store, settings).start("cycle.yaml", by="anna").id == "c2"
@@ -240,7 +241,7 @@ def test_a_process_that_is_killed_is_noticed_told_of_and_in_nobodys_way(
     CycleControl(store, settings).settle()
     CycleControl(store, settings).settle()
     assert status(store, "c2") is CycleStatus.FAILED
-    assert [one["title"] for one in webhook.posted][1:] == ["camelx: cycle c2 failed"]
+    wait_until(lambda: [one["title"] for one in webhook.posted][1:] == ["camelx: cycle c2 failed"])
 
 
 def test_a_cancellation_that_reached_nobody_may_be_asked_again_at_once(
@@ -280,7 +281,7 @@ def test_what_does_not_exist_cannot_be_stopped_or_continued(control: CycleContro
 def test_an_address_that_takes_no_message_is_logged_without_its_password(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from camelx.cycles.notifying import tell
+    from camelx.cycles.notifying import begin_telling
     from camelx.cycles.summary import CycleSummary
     from camelx.schemas import Cycle
 
@@ -290,7 +291,7 @@ def test_an_address_that_takes_no_message_is_logged_without_its_password(
         }
     )
     ended = Cycle(id="c1", number=1, status=CycleStatus.FAILED, config={}, trace_id="t", error="why")
-    assert tell(CycleSummary(cycle=ended, reports={}), wrong) is False
+    begin_telling(CycleSummary(cycle=ended, reports={}), wrong).join()
     assert "begins with json:" in caplog.text
     assert "begins with no-such:" in caplog.text
     assert "geheim" not in caplog.text

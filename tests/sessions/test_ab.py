@@ -8,8 +8,9 @@ from camelx.config import parse_config
 from camelx.cycles.judging import pairs_of_cycle
 from camelx.cycles.policies import resolve_base
 from camelx.cycles.verdicts import annotations_to_learn
-from camelx.schemas import LIVE_CYCLE, Cycle, Goal, Split, Stage, Verdict
-from camelx.sessions import Pick, Say, SessionRequest
+from camelx.schemas import LIVE_CYCLE, Cycle, Goal, InteractionFilter, Split, Stage, Verdict
+from camelx.sessions import Pick, Say, SessionRequest, Stop
+from camelx.sessions.holding_back import held_back
 
 from .playing import ANN, hear, kinds, say, wait_for
 
@@ -23,9 +24,14 @@ def pair(settings, opened, store):
     sessions = opened(settings)
     i = sessions.create(ANN, AB).id
     view = say(sessions, i, FIRST, "picking")
-    rows = {row.completion: row for row in store.interactions(LIVE_CYCLE)}
+    rows = {row.completion: row for row in undecided(store, i)}
     a, b = (rows[event.text] for event in sorted(view.events[1:3], key=lambda e: e.speaker))
     return sessions, i, a, b
+
+
+def undecided(store, session_id):
+    """The two answers to pick from, which no log has yet."""
+    return list(held_back(store.session_events(session_id)).values())
 
 
 def cycle_of(session, number=1, **policy):
@@ -71,7 +77,7 @@ def test_a_pick_is_kept_tells_who_was_who_and_both_remember_the_same(pair, store
     assert view.events[-1].data["verdict"] == verdict
     assert {view.events[-1].data["a"], view.events[-1].data["b"]} == {"scripted (base)"}
     say(sessions, i, Say(text="And in French?"), "picking")
-    rows = sorted(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)[-2:]
+    rows = undecided(store, i)
     assert rows[0].prompt_key == rows[1].prompt_key, "the next answers can be compared too"
     remembered = [m.content for m in rows[0].messages if m.role == "assistant"]
     agreed = {"a": [a.completion], "b": [b.completion], "tie": [a.completion], "both_bad": []}
@@ -82,7 +88,7 @@ def test_a_better_answer_is_what_both_remember(pair, store):
     sessions, i, _, _ = pair
     say(sessions, i, Pick(verdict="both_bad", edited_text="Four."))
     say(sessions, i, Say(text="And in French?"), "picking")
-    last = max(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)
+    last = undecided(store, i)[-1]
     assert [m.content for m in last.messages][2] == "Four."
     assert store.annotations()[0].edited_text == "Four."
 
@@ -91,24 +97,78 @@ def test_words_instead_of_a_pick_go_on_from_a(pair, store):
     sessions, i, a, _ = pair
     view = say(sessions, i, Say(text="And in French?"), "picking")
     assert "nothing was picked" in view.events[4].text
-    rows = sorted(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)[-2:]
+    rows = undecided(store, i)
     assert rows[0].prompt_key == rows[1].prompt_key
     assert rows[0].messages[2].content == a.completion
     assert store.annotations() == []
 
 
 def test_two_that_are_stopped_leave_nothing_to_pick_and_go_on_alike(slow, opened, store):
-    from camelx.sessions import Stop
-
     sessions = opened(slow)
     i = sessions.create(ANN, AB).id
     sessions.send(ANN, i, FIRST)
     hear(sessions, i, "Plan 1:")
     view = say(sessions, i, Stop())
     assert "nothing to pick" in view.events[-1].text
+    assert len(logged(store)) == 2
     say(sessions, i, Say(text="And in French?"), "picking")
-    rows = sorted(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)[-2:]
+    rows = undecided(store, i)
     assert rows[0].prompt_key == rows[1].prompt_key
+
+
+def logged(store):
+    """What anybody may read of live sessions: pages, files and goals are all made of these rows."""
+    rows = store.interactions(LIVE_CYCLE)
+    lines = store.interaction_page(InteractionFilter(cycle_id=LIVE_CYCLE)).items
+    assert {line.id for line in lines} == {row.id for row in rows}
+    assert {row.id for row in store.interactions_wanted(InteractionFilter())} == {row.id for row in rows}
+    return {row.id: row.agent for row in rows}
+
+
+def test_who_answered_is_in_no_log_until_the_pick(pair, store):
+    sessions, i, a, b = pair
+    assert logged(store) == {}
+    assert store.interactions_by_id([a.id, b.id]) == {}
+    assert store.goals()[0].text == FIRST.text
+    say(sessions, i, Pick(verdict="a"))
+    assert logged(store) == {a.id: a.agent, b.id: b.agent}
+    assert {a.agent, b.agent} == {"executor", "second"}
+    assert store.interactions_by_id([a.id])[a.id] == a
+    assert undecided(store, i) == []
+
+
+def test_a_pair_that_nobody_picked_from_goes_into_the_log_with_the_next_words(pair, store):
+    sessions, i, a, b = pair
+    say(sessions, i, Say(text="And in French?"), "picking")
+    assert set(logged(store)) == {a.id, b.id}
+
+
+def test_a_pair_of_a_deleted_session_goes_into_the_log(pair, store):
+    sessions, i, a, b = pair
+    sessions.delete(ANN, i)
+    assert set(logged(store)) == {a.id, b.id}
+
+
+def test_a_pair_that_a_killed_app_left_unfinished_goes_into_the_log_and_both_forget_it(
+    pair, settings, opened, store
+):
+    sessions, i, a, b = pair
+    say(sessions, i, Pick(verdict="a"))
+    say(sessions, i, Say(text="And in French?"), "picking")
+    sessions.close()
+    one = undecided(store, i)[0]
+    with store._writing.begin() as connection:  # as if the app had been killed after the first answer
+        last = store.last_session_event(i)
+        connection.exec_driver_sql(f"DELETE FROM session_events WHERE seq >= {last - 1}")
+        connection.exec_driver_sql("UPDATE live_sessions SET phase = 'busy', status = 'active'")
+    again = opened(settings)
+    again.reopen(ANN, i)
+    wait_for(again, i, "listening")
+    say(again, i, Say(text="And in Dutch?"), "picking")
+    assert set(logged(store)) == {a.id, b.id, one.id}
+    first, second = undecided(store, i)
+    assert first.prompt_key == second.prompt_key
+    assert [m.content for m in first.messages][1:] == [f"Goal: {FIRST.text}", a.completion, "And in Dutch?"]
 
 
 def test_a_pick_makes_a_pair_of_the_next_cycle_of_the_same_policy(pair, store):
@@ -176,6 +236,6 @@ def test_a_session_left_before_the_pick_is_picked_from_when_it_is_reopened(pair,
     assert not view.is_running
     say(again, i, Pick(verdict="a"))
     say(again, i, Say(text="And in French?"), "picking")
-    rows = sorted(store.interactions(LIVE_CYCLE), key=lambda row: row.created_at)[-2:]
+    rows = undecided(store, i)
     assert rows[0].prompt_key == rows[1].prompt_key
     assert [m.content for m in rows[0].messages][1:3] == [f"Goal: {FIRST.text}", a.completion]

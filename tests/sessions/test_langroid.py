@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from camelx.agents import CUT
+from camelx.agents import CUT, Listener
 from camelx.errors import AgentError
 from camelx.schemas import LIVE_CYCLE, Message, Reply, Role
 from camelx.sessions import Approve, Interject, Say, SessionRequest
@@ -36,9 +36,7 @@ async def turn(participant, text, stop=None, pieces=None):
         text,
         seed=1,
         stop=stop or asyncio.Event(),
-        on_text=heard.append,
-        on_tool=lambda call: None,
-        on_again=heard.clear,
+        heard_by=Listener(heard.append, lambda call: None, heard.clear),
     )
 
 

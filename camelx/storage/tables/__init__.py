@@ -24,7 +24,7 @@ from camelx.storage.tables.cycles import (
 from camelx.storage.tables.events import CycleEventRow
 from camelx.storage.tables.explorer import InteractionKindRow, InteractionPlaceRow
 from camelx.storage.tables.launches import LaunchRow
-from camelx.storage.tables.sessions import LiveSessionRow, SessionEventRow
+from camelx.storage.tables.sessions import LiveSessionRow, SessionEventRow, SessionHoldRow
 
 __all__ = [
     "AgentVersionRow",
@@ -50,6 +50,7 @@ __all__ = [
     "ModelText",
     "RankingRow",
     "SessionEventRow",
+    "SessionHoldRow",
     "StageReportRow",
     "UsedAnnotationRow",
     "UserRow",

@@ -44,3 +44,15 @@ class SessionEventRow(Base):
     data: Mapped[dict[str, Any]]
     hidden: Mapped[dict[str, Any]]
     at: Mapped[datetime]
+
+
+class SessionHoldRow(Base):
+    """A `SessionHold`."""
+
+    __tablename__ = "session_holds"
+    session_id: Mapped[str] = id_column("live_sessions.id", primary=True)
+    holder: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int]
+    process_began: Mapped[float | None]
+    until: Mapped[datetime]
