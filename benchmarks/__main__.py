@@ -7,7 +7,7 @@ docs/lab-log.md.
 import sys
 from collections.abc import Callable
 
-from benchmarks import cycle, explorer, generation, people, ranking, rounds, startup
+from benchmarks import cycle, explorer, generation, people, ranking, rounds, startup, volume
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "seeds": cycle.seeds,
     "explorer": explorer.main,
     "people": people.main,
+    "volume": volume.main,
 }
 BY_DEFAULT = ("startup", "generation", "ranking", "rounds", "cycle")
 

@@ -3,7 +3,8 @@
 What interactions are filtered by is one of a few thousand combinations (`interaction_kinds`): the newest of
 each that fits is found by index, and of these the newest make the page. Words have an index of their own,
 `interaction_words`, in which the filters stand as words beside the texts. FTS5 keeps it in the order of time,
-so one query does all. PostgreSQL's GIN index knows no order: it is asked cycle by cycle.
+so one query does all. PostgreSQL's GIN index knows no order: what is rare it finds all of, to be sorted; for
+what is common it is asked cycle by cycle.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _N_KINDS = 20
 _N_CYCLES = 2
 """Cycles that PostgreSQL's index of words is asked for at first."""
 _N_CYCLES_AT_MOST = 16
+_WORK_MEM_MB = 32
+"""Of a search in PostgreSQL: enough to note half a million rows one by one."""
 _N_MATCHES = 2_000
 """More matches than these are not read to be sorted, if there are fewer in fewer cycles."""
 
@@ -183,20 +186,25 @@ def _postgresql_words(
 ) -> list[int]:
     """Return the first rows that hold the words, cycle by cycle in the order of their own first rows.
 
-    Where few rows match, the next search takes in four times as many cycles, and where many do, a quarter:
+    Where the first cycles do not fill the page, all are asked at once, in case few rows match. If many do,
+    the next search takes in four times as many cycles where it found few, and a quarter where it found many:
     the index leaps over cycles that lack a word, but what it finds has to be gathered and read.
     """
+    _ask_the_index(connection)
     match, found = postgresql_match(words, wanted), list[int]()
     cycles, n = _cycles(connection, wanted, span), _N_CYCLES
-    widest = max(_N_CYCLES_AT_MOST, len(cycles) // 8)
+    widest, most, is_common = max(_N_CYCLES_AT_MOST, len(cycles) // 8), max(limit, _N_MATCHES), False
     while cycles:
         some, is_one = cycles[:n], n == 1 or len(cycles) == 1
         if len(found) == limit:
             span = span.up_to(found[-1])
             if not span.holds(some[0].head):
                 break
-        query = _gin_query(match, [row.cycle_id for row in some], span)
-        most = max(limit, _N_MATCHES)
+        if n > _N_CYCLES and not is_common:
+            if (every := _if_few(connection, match, span, most)) is not None:
+                return span.first(every, limit)
+            is_common = True
+        query = _gin_query(match, span, [row.cycle_id for row in some])
         sorted_by_it = query.order_by(span.order(_words.c.number + 0)).limit(limit)
         numbers = connection.execute(sorted_by_it if is_one else query.limit(most + 1)).scalars().all()
         if len(numbers) > most and not is_one:
@@ -210,21 +218,39 @@ def _postgresql_words(
 def _postgresql_count(
     connection: Connection, wanted: InteractionFilter, words: str, span: Span, limit: int
 ) -> int:
-    match, counted = postgresql_match(words, wanted), 0
+    _ask_the_index(connection)
+    match, counted, is_common = postgresql_match(words, wanted), 0, False
     cycles, n = _cycles(connection, wanted, span), _N_CYCLES
     widest = max(_N_CYCLES_AT_MOST, len(cycles) // 8)
     while cycles and counted < limit:
+        if n > _N_CYCLES and not is_common and counted <= _N_MATCHES:
+            if (every := _if_few(connection, match, span, _N_MATCHES)) is not None:
+                return min(limit, len(every))
+            is_common = True
         some, cycles = cycles[:n], cycles[n:]
-        query = _gin_query(match, [row.cycle_id for row in some], span)
+        query = _gin_query(match, span, [row.cycle_id for row in some])
         counted += _counted(connection, query, limit - counted)
         n = min(widest, 4 * n)
     return counted
 
 
+def _if_few(connection: Connection, match: ColumnElement[bool], span: Span, most: int) -> list[int] | None:
+    """Return all numbers inside of the span that match, or None where more than `most` do, in it or outside.
+
+    The index would have to read what is outside only to leave it out.
+    """
+    numbers = connection.execute(_gin_query(match).limit(most + 1)).scalars().all()
+    return [number for number in numbers if span.holds(number)] if len(numbers) <= most else None
+
+
+def _ask_the_index(connection: Connection) -> None:
+    """Let the rest of this transaction ask the index, and note each row that it finds, not whole pages."""
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    connection.execute(text(f"SET LOCAL work_mem = '{_WORK_MEM_MB}MB'"))
+
+
 def _cycles(connection: Connection, wanted: InteractionFilter, span: Span) -> Sequence[Row[Any]]:
     """Return the cycles with rows of such a kind inside of the span, by the first of these rows."""
-    # Whatever else is asked for in this transaction is asked of the index.
-    connection.execute(text("SET LOCAL enable_seqscan = off"))
     edge = func.max if span.newest_first else func.min
     first = select(edge(_place.number)).where(_place.kind_id == _kind.id, *span.on(_place.number))
     heads = select(_kind.cycle_id, first.scalar_subquery().label("head")).where(*_kind_conditions(wanted))
@@ -234,8 +260,11 @@ def _cycles(connection: Connection, wanted: InteractionFilter, span: Span) -> Se
     return connection.execute(query.group_by(rows.c.cycle_id).order_by(span.order(head))).all()
 
 
-def _gin_query(match: ColumnElement[bool], cycle_ids: Sequence[str], span: Span) -> Select[Any]:
+def _gin_query(
+    match: ColumnElement[bool], span: Span | None = None, cycle_ids: Sequence[str] = ()
+) -> Select[Any]:
     """Return the query that asks the index of words; "+ 0" hides the primary key from the planner."""
-    in_cycles = postgresql_facet("cycle_id", cycle_ids)
     # The cycles go first: the index begins where they do.
-    return select(_words.c.number).where(in_cycles, match, *span.on(_words.c.number + 0))
+    in_cycles = [postgresql_facet("cycle_id", cycle_ids)] if cycle_ids else []
+    in_span = span.on(_words.c.number + 0) if span else ()
+    return select(_words.c.number).where(*in_cycles, match, *in_span)

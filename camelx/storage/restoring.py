@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.types import TypeEngine
 
 from camelx.errors import StorageError
+from camelx.storage.at_once import placed_at_once
 from camelx.storage.backup import (
     BackedUpTable,
     Kind,
@@ -83,7 +84,8 @@ def restore(
         try:
             with storage_boundary(parsed, f"restoring {path}"), writing.begin() as connection:
                 _make_room(connection, engine, manifest.revision, replace=replace)
-                _fill(connection, archive, manifest, path, on_progress)
+                with placed_at_once(connection):
+                    _fill(connection, archive, manifest, path, on_progress)
                 run_alembic(connection, "upgrade", "head")
                 _count_on(connection)
         finally:

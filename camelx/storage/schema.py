@@ -15,7 +15,7 @@ from camelx.errors import StorageError
 from camelx.storage.connection import WRITES, database_url, open_engine
 from camelx.storage.faults import storage_boundary
 
-REVISIONS = tuple(f"{n:04}" for n in range(1, 15))
+REVISIONS = tuple(f"{n:04}" for n in range(1, 16))
 """All revisions that this version knows, oldest first; a file in migrations/versions each."""
 
 VERSION_TABLE = "camelx_schema"

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine, event, text
 
 from camelx.errors import StorageError
-from camelx.schemas import Annotation, AuditEntry, Goal, Verdict, Vote
+from camelx.schemas import Annotation, AuditEntry, Goal, InteractionFilter, Verdict, Vote
 from camelx.storage import Store, backup, database_revision, downgrade, head_revision, read_manifest, restore
 from camelx.storage.backup import MANIFEST
 from storage.conftest import cycle, execution, turn
@@ -305,3 +305,24 @@ def test_the_audit_trail_goes_on_behind_what_was_restored(database, other_databa
     with Store.open(other) as store:
         store.add_audit_entry(AuditEntry(actor="ada", action="test", subject="3"))
         assert [entry.subject for entry in store.audit_entries()] == ["3", "2", "1", "0"]
+
+
+def test_what_was_restored_is_searched_and_so_is_what_comes_after(database, other_database, tmp_path):
+    fill(database)
+    backup(database, tmp_path / "b.zip")
+    restore(database, tmp_path / "b.zip", replace=True)
+    other = other_database(database)
+    restore(other, tmp_path / "b.zip")
+    for url in (database, other):
+        with Store.open(url) as store:
+            assert len(found(store)) == len(store.interactions("c1"))
+            assert len(found(store, agent="executor-3", text='"Answer 2"')) == 3
+            late = execution(store.goals()[0], "late", completion="a plum at last")
+            store.save_interactions([late])
+            assert found(store, text="plum") == [late.id]
+            store.save_interactions([late.model_copy(update={"completion": "a quince"})])
+            assert (found(store, text="plum"), found(store, text="quince")) == ([], [late.id])
+
+
+def found(store, **wanted):
+    return [line.id for line in store.interaction_page(InteractionFilter(**wanted), limit=200).items]

@@ -348,3 +348,45 @@ def test_words_are_taken_in_by_the_thousand_and_before_each_search(explored):
     explored.save_interactions([many[-1].model_copy(update={"completion": "Answer: a quince"})])
     assert explored.count_interactions(InteractionFilter(text="plum")) == 2_499
     assert ids(explored.interaction_page(InteractionFilter(text="quince"))) == ["m2499"]
+
+
+@pytest.mark.parametrize("at_once", [2_000, 1])
+def test_a_phrase_is_words_that_stand_together_in_that_order(explored, monkeypatch, at_once):
+    monkeypatch.setattr(finding, "_N_MATCHES", at_once)
+    explored.save_interactions(phrases())
+    for phrase, expected in PHRASES.items():
+        found = all_pages(explored, InteractionFilter(text=phrase), limit=2)
+        assert sorted(found) == expected, phrase
+        assert explored.count_interactions(InteractionFilter(text=phrase)) == len(expected), phrase
+
+
+def test_phrases_are_found_in_what_was_there_before_words_had_neighbours(explored, database):
+    explored.save_interactions(phrases())
+    downgrade(database, "0009")
+    with Store.open(database) as store:
+        for phrase, expected in PHRASES.items():
+            assert sorted(all_pages(store, InteractionFilter(text=phrase))) == expected, phrase
+
+
+PHRASES = {
+    '"red plums"': ["p0", "p3"],
+    '"plums hang"': ["p0", "p2", "p3"],
+    '"red plums hang"': ["p0"],
+    '"hang red"': ["p3"],
+    '"high red"': [],
+    '"plums plums"': [],
+    '"PLUMS Red" high': ["p1"],
+    '"hang; high" plums': ["p0", "p1"],
+    '"größer als": 5': ["p4"],
+}
+
+
+def phrases():
+    texts = (
+        "red plums hang high",
+        "plums red hang high",
+        "red hang plums; high plums hang",
+        "high plums hang, red plums fall",
+        "5 ist größer als 4, als größer",
+    )
+    return [execution(GOALS[0], "poet", id=f"p{i}", completion=text) for i, text in enumerate(texts)]

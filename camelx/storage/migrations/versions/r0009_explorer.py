@@ -22,6 +22,13 @@ _N_TOGETHER = 1_000
 _BLANKS = "' ' || {char}(9) || {char}(10) || {char}(13)"
 _PUNCTUATION = """!"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~"""
 """As SQL writes it. PostgreSQL's parser would make one word of "a/b" and of "x@y.z"."""
+_POSTGRESQL_MOMENT = "(floor(extract(epoch FROM x.created_at) * 1000000))::bigint"
+_WORDS, _DUE = "interaction_words", "interaction_words_due"
+_TAKE_IN_WORDS = (
+    f"INSERT INTO {_WORDS} (rowid, body, facets) SELECT number, body, facets FROM {_WORDS}_next",
+    f"DELETE FROM {_DUE}",
+)
+"""In SQLite."""
 
 
 def upgrade() -> None:
@@ -91,7 +98,22 @@ def _same_kind(kind: str, row: str, status: str) -> str:
     return " AND ".join([*(f"{kind}.{name} = {row}.{name}" for name in _KIND), f"{kind}.status = {status}"])
 
 
-def _take_in(row_status: str, moment: str) -> list[str]:
+def take_in(dialect: str) -> list[str]:
+    """Return the statements that place what is stored and find its words; nothing may be placed yet."""
+    if dialect == "postgresql":
+        return [
+            *_place_all(_status("x", _BLANKS.format(char="chr")), _POSTGRESQL_MOMENT),
+            "INSERT INTO interaction_words SELECT p.number, camelx_words(x) "
+            "FROM interaction_places p JOIN interactions x ON x.id = p.interaction_id ORDER BY p.number",
+        ]
+    return [
+        *_place_all(_sqlite_status("x"), _sqlite_moment("x")),
+        f"INSERT INTO {_DUE} SELECT number FROM interaction_places",
+        *_TAKE_IN_WORDS,
+    ]
+
+
+def _place_all(row_status: str, moment: str) -> list[str]:
     """Return the statements that place what is stored: by moment, each number higher than the one before."""
     columns = ", ".join(_KIND)
     return [
@@ -115,7 +137,7 @@ def _sqlite() -> list[str]:
             "this Python's SQLite was built without FTS5, which the search in interactions needs; "
             "use another build of Python, or PostgreSQL"
         )
-    words, places, due = "interaction_words", "interaction_places", "interaction_words_due"
+    words, places, due = _WORDS, "interaction_places", _DUE
     forget = (
         f"INSERT INTO {words} ({words}, rowid, body, facets) SELECT 'delete', number, {_body('old')}, "
         f"{_facets('old')} FROM {places} p WHERE interaction_id = old.id "
@@ -127,10 +149,7 @@ def _sqlite() -> list[str]:
         f"old.{name} IS NOT new.{name}"
         for name in (*_KIND, "goal_id", "messages", "completion", "finish_reason", "error", "created_at")
     )
-    take_in_words = (
-        f"INSERT INTO {words} (rowid, body, facets) SELECT number, body, facets FROM {words}_next; "
-        f"DELETE FROM {due};"
-    )
+    take_in_words = f"{'; '.join(_TAKE_IN_WORDS)};"
     on = "ON interactions"
     return [
         # Without content: the words alone, since the texts stand in `interactions`.
@@ -140,9 +159,7 @@ def _sqlite() -> list[str]:
         f"CREATE TABLE {due} (number INTEGER PRIMARY KEY)",
         f"CREATE VIEW {words}_next AS SELECT p.number, {_body('x')} AS body, {_facets('x')} AS facets "
         f"FROM {due} d JOIN {places} p ON p.number = d.number JOIN interactions x ON x.id = p.interaction_id",
-        *_take_in(_sqlite_status("x"), _sqlite_moment("x")),
-        f"INSERT INTO {due} SELECT number FROM {places}",
-        *take_in_words.rstrip(";").split("; "),
+        *take_in("sqlite"),
         f"CREATE TRIGGER interactions_explored_insert AFTER INSERT {on} BEGIN {_sqlite_place()} END",
         f"CREATE TRIGGER interactions_explored_update AFTER UPDATE {on} WHEN {changed} "
         f"BEGIN {forget} {_sqlite_place()} END",
@@ -208,19 +225,16 @@ def _facets(row: str) -> str:
 
 
 def _postgresql() -> list[str]:
-    status = _status("x", _BLANKS.format(char="chr"))
-    moment = "(floor(extract(epoch FROM x.created_at) * 1000000))::bigint"
     return [
         _WORDS_FUNCTION,
-        *_take_in(status, moment),
         "CREATE TABLE interaction_words (number bigint NOT NULL, words tsvector NOT NULL)",
-        "INSERT INTO interaction_words SELECT p.number, camelx_words(x) "
-        "FROM interaction_places p JOIN interactions x ON x.id = p.interaction_id ORDER BY p.number",
+        *take_in("postgresql"),
         "ALTER TABLE interaction_words ADD CONSTRAINT interaction_words_pkey PRIMARY KEY (number)",
+        "SET LOCAL maintenance_work_mem = '256MB'",
         "CREATE INDEX ix_interaction_words_words ON interaction_words USING gin (words)",
         _PLACE_FUNCTION.format(
             status=_status("NEW", _BLANKS.format(char="chr")),
-            moment=moment.replace("x.", "NEW."),
+            moment=_POSTGRESQL_MOMENT.replace("x.", "NEW."),
             columns=", ".join(_KIND),
             values=", ".join(f"NEW.{name}" for name in _KIND),
             same=" AND ".join(f"k.{name} = NEW.{name}" for name in _KIND),

@@ -1,0 +1,134 @@
+"""Demo data, exports, migrations, backups and restores of a million interactions, in SQLite and PostgreSQL.
+
+VOLUME_ROWS sets another number of rows, VOLUME_DATABASES ("sqlite postgresql") leaves one out, VOLUME_FOLDER
+names a folder that is kept and used again: a database that is there already is taken as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from benchmarks.explorer import _postgresql
+from camelx.storage import database_revision
+
+N_ROWS = int(os.environ.get("VOLUME_ROWS", "1000000"))
+DATABASES = os.environ.get("VOLUME_DATABASES", "sqlite postgresql").split()
+BEFORE = "0008"
+"""The revision before the explorer's tables."""
+CAMELX = str(Path(sys.executable).parent / "camelx")
+_LOOK_EVERY_S = 0.1
+
+
+def main() -> None:
+    """What a million interactions take: to make, to send as a file, to migrate, to save and to bring back."""
+    with _folder() as folder:
+        if "sqlite" in DATABASES:
+            _measure("SQLite", folder / "sqlite", f"sqlite:///{folder / 'sqlite' / 'camelx.db'}")
+        if "postgresql" in DATABASES:
+            with _postgresql(folder / "pg") as url:
+                _measure("PostgreSQL", folder / "postgresql", url)
+
+
+def _measure(name: str, root: Path, url: str) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    _say(f"\n{name}{'':38}seconds  peak MiB")
+    if database_revision(url) is None:
+        _command(root, url, "demo-data", "--interactions", str(N_ROWS))
+    _exports(root, url)
+    _command(root, url, "db", "downgrade", BEFORE)
+    _command(root, url, "db", "upgrade")
+    saved = root / "saved.zip"
+    saved.unlink(missing_ok=True)
+    _command(root, url, "db", "backup", str(saved))
+    _say(f"    {saved.stat().st_size / 2**20:,.0f} MiB")
+    _command(root, url, "db", "restore", "--replace", str(saved))
+
+
+def _command(root: Path, url: str, *arguments: str) -> None:
+    """Run the command and print its time and its peak memory."""
+    began = time.perf_counter()
+    process = subprocess.Popen([CAMELX, *arguments], env=_environment(root, url), stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"camelx {' '.join(arguments)} ended with {status}")
+    shown = [Path(one).name if one.startswith("/") else one for one in arguments]
+    _row(f"camelx {' '.join(shown)}", time.perf_counter() - began, used.ru_maxrss / 2**10)
+
+
+def _exports(root: Path, url: str) -> None:
+    """Fetch all interactions from a server of their own and print what that took, the server's memory too."""
+    for kind in ("jsonl", "csv", "parquet"):
+        with _server(root, url) as (server, address):
+            idle = server.memory_info().rss / 2**20
+            began, n_bytes, first, peak = time.perf_counter(), 0, 0.0, 0.0
+            asked = f"{address}/api/v1/interactions/export?format={kind}"
+            looked = 0.0
+            with httpx.stream("GET", asked, timeout=None) as answer:
+                answer.raise_for_status()
+                for piece in answer.iter_bytes():
+                    now = time.perf_counter()
+                    first, n_bytes = first or now - began, n_bytes + len(piece)
+                    if now - looked > _LOOK_EVERY_S:
+                        looked, peak = now, max(peak, server.memory_info().rss / 2**20)
+            what = (
+                f"export, {kind}: {n_bytes / 2**20:,.0f} MiB, begins after {first:.2f} s, idle {idle:.0f} MiB"
+            )
+            _row(what, time.perf_counter() - began, peak)
+
+
+@contextmanager
+def _server(root: Path, url: str) -> Iterator[tuple[psutil.Process, str]]:
+    """Run `camelx serve` without pages and wait until it answers."""
+    port = "17860"
+    process = subprocess.Popen(
+        [CAMELX, "serve", "--no-pages", "--port", port],
+        env=_environment(root, url),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                httpx.get(f"{address}/healthz", timeout=5).raise_for_status()
+                break
+            except httpx.TransportError:
+                if process.poll() is not None:
+                    sys.exit("the server did not start")
+                time.sleep(0.2)
+        yield psutil.Process(process.pid), address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _environment(root: Path, url: str) -> dict[str, str]:
+    return {**os.environ, "CAMELX_ROOT": str(root), "CAMELX_DATABASE_URL": url, "CAMELX_PROJECT": str(root)}
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    if kept := os.environ.get("VOLUME_FOLDER"):
+        yield Path(kept)
+        return
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
+
+
+def _row(what: str, seconds: float, mib: float) -> None:
+    _say(f"{what:100}{seconds:8.1f}{mib:10,.0f}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
