@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote
 
+from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
@@ -21,6 +23,8 @@ from camelx.client.calls import View
 from camelx.client.errors import ApiError, UnreachableError, api_error
 from camelx.errors import CamelxError
 from camelx.schemas import CycleEvent, Dropped
+
+log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -197,12 +201,25 @@ class Stream(Generic[_T]):
             self.n_dropped += int(message["n"])
             self._put(Dropped(n=message["n"]))
             return
-        seq, event = self._read(message)
+        try:
+            seq, event = self._read(message)
+        except ValidationError as e:
+            self._pass_by(message, e)
+            return
         if seq is not None:
             if seq <= self.last_seq:
                 return
             self.last_seq = seq
         self._put(event)
+
+    def _pass_by(self, message: Mapping[str, Any], why: ValidationError) -> None:
+        """Let a `Dropped` stand for an event that only a newer camelx can read."""
+        seq = int(message["event"]["seq"])
+        if seq > self.last_seq:
+            log.warning("event %d of %s can't be read; is the server newer? %s", seq, self._url, why)
+            self.last_seq = seq
+            self.n_dropped += 1
+            self._put(Dropped(n=1))
 
     def _put(self, item: _T | Dropped) -> None:
         if len(self._waiting) >= self._size:

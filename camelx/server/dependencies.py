@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, Security
+from fastapi.openapi.models import APIKey, HTTPBearer
+from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from camelx.access import allow
@@ -22,7 +24,24 @@ def _workspace(connection: HTTPConnection) -> Workspace:
 WorkspaceDep = Annotated[Workspace, Depends(_workspace)]
 
 
-def current_principal(connection: HTTPConnection, workspace: WorkspaceDep) -> Principal:
+class _WayToSignIn(SecurityBase):
+    """Names in the OpenAPI document how who asks may be known; `identify` reads it, whichever it is."""
+
+    def __init__(self, name: str, model: HTTPBearer | APIKey) -> None:
+        self.scheme_name, self.model = name, model
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+_COOKIE = APIKey.model_validate({"in": "cookie", "name": "camelx_session"})
+_Bearer = Annotated[None, Security(_WayToSignIn("bearer", HTTPBearer()))]
+_Session = Annotated[None, Security(_WayToSignIn("session", _COOKIE))]
+
+
+def current_principal(
+    connection: HTTPConnection, workspace: WorkspaceDep, bearer: _Bearer = None, session: _Session = None
+) -> Principal:
     """Return who asks, on HTTP and on a WebSocket.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the routes: how to sign in, and what problems a route may answer.
+"""What the OpenAPI document says beyond the routes: what problems one may answer, and the key for once only.
 
 In: the app with all its routes. Out: its `openapi()`, which clients are generated and tests are made from.
 """
@@ -43,7 +43,7 @@ _KEY = {
 
 
 def add_openapi(app: FastAPI) -> None:
-    """Let the app's document name how to sign in and each route's problems."""
+    """Let the app's document name each route's problems, and what makes a POST happen once."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -64,23 +64,19 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = made
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    parts["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer"},
-        "session": {"type": "apiKey", "in": "cookie", "name": "camelx_session"},
-    }
-    for path, method, operation in _operations(document):
-        _complete(path, method, operation)
+    for method, operation in _operations(document):
+        _complete(method, operation)
     return document
 
 
-def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, item in document["paths"].items():
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for item in document["paths"].values():
         for method in _METHODS:
             if method in item:
-                yield path, method, item[method]
+                yield method, item[method]
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+def _complete(method: str, operation: dict[str, Any]) -> None:
     """Add the problems that the way to the route can end in, and what it takes to get there."""
     answers = operation["responses"]
     wanted = [*_ALWAYS, *(() if method == "get" else _WITH_BODY)]
@@ -92,7 +88,5 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     for status, given in answers.items():
         if status.startswith(("4", "5")) and "content" not in given:
             given["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    if path.startswith("/api/v1/") and not path.startswith("/api/v1/auth"):
-        operation["security"] = [{"bearer": []}, {"session": []}]
-        if method == "post":
-            operation.setdefault("parameters", []).append(_KEY)
+    if method == "post" and "security" in operation:
+        operation.setdefault("parameters", []).append(_KEY)

@@ -25,9 +25,11 @@ from camelx.orchestration.server import answers, api_url
 from camelx.schemas import Record
 from camelx.storage import Store
 
-State = Literal["up", "down", "absent"]
+State = Literal["up", "down", "absent", "checking"]
 
 WITHIN_S = 3.0
+LONGEST_LOOK_S = 60.0
+"""So long a look at what only cycles need may take: the first one imports libraries."""
 _LEAST_FREE_MB = 500
 _CONFIG = "cycle.yaml"
 
@@ -36,8 +38,8 @@ class PartState(Record):
     """How one part is."""
 
     state: State = Field(examples=["up"])
-    """"absent": not there, and nobody said that it should be."""
-    why: str | None = Field(default=None, examples=["sqlite, schema revision 0012"])
+    """"absent": not there, and nobody said that it should be; "checking": no look at it has ended yet."""
+    why: str | None = Field(default=None, examples=["sqlite, schema revision 0013"])
     """In words; only for somebody who may look at the app."""
 
 
@@ -45,7 +47,8 @@ class ReadinessReport(Record):
     """Whether the app is ready, and each part's state."""
 
     status: Literal["ready", "degraded", "unready"]
-    """"degraded": something is down that only cycles need; "unready": the app can't work."""
+    """"degraded": something that only cycles need is down, or not looked at yet; "unready": the app can't
+    work."""
     parts: dict[str, PartState]
 
     @property
@@ -66,6 +69,27 @@ class _Part:
     is_needed: bool = False
 
 
+@dataclass(frozen=True)
+class _Look:
+    """One look at a part, which may still be under way."""
+
+    began: float
+    future: Future[PartState]
+    before: PartState | None
+    """What the look before found."""
+
+    def found(self, part: _Part, within_s: float) -> PartState:
+        """Return what it found; where it has not ended what is known by now."""
+        if self.future.done():
+            return self.future.result()
+        if part.is_needed:
+            return PartState(state="down", why=f"no answer within {within_s:g} s")
+        seconds = time.monotonic() - self.began
+        if seconds > LONGEST_LOOK_S:
+            return PartState(state="down", why=f"no answer for {seconds:.0f} s")
+        return self.before or PartState(state="checking", why=f"the first look began {seconds:.0f} s ago")
+
+
 class Readiness:
     """Asks the parts, each at most once at a time, and keeps what they said for some seconds."""
 
@@ -78,31 +102,30 @@ class Readiness:
             # Hosted servers are asked for their list of models: not with every probe.
             "models": _Part(lambda: _models(settings), 60.0),
         }
-        self._asked: dict[str, tuple[float, Future[PartState]]] = {}
+        self._looks: dict[str, _Look] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(len(self._parts), thread_name_prefix="readiness")
 
     def report(self, within_s: float = WITHIN_S) -> ReadinessReport:
-        """Return how all parts are; one that does not answer in time is down."""
-        asked = {name: self._ask(name) for name in self._parts}
-        wait_for(asked.values(), timeout=within_s)
-        late = PartState(state="down", why=f"no answer within {within_s:g} s")
-        parts = {name: future.result() if future.done() else late for name, future in asked.items()}
-        down = {name for name, part in parts.items() if part.state == "down"}
-        is_unready = any(self._parts[name].is_needed for name in down)
+        """Return how all parts are; one that is needed and does not answer in time is down."""
+        looks = {name: self._look(name) for name in self._parts}
+        wait_for([look.future for look in looks.values()], timeout=within_s)
+        parts = {name: look.found(self._parts[name], within_s) for name, look in looks.items()}
+        not_well = {name for name, part in parts.items() if part.state in ("down", "checking")}
+        is_unready = any(self._parts[name].is_needed for name in not_well)
         return ReadinessReport(
-            status="unready" if is_unready else "degraded" if down else "ready", parts=parts
+            status="unready" if is_unready else "degraded" if not_well else "ready", parts=parts
         )
 
-    def _ask(self, name: str) -> Future[PartState]:
-        """Return what the part says, or said not long ago; one that still thinks is not asked again."""
+    def _look(self, name: str) -> _Look:
+        """Return the look at a part that is under way, or was not long ago; else a new one."""
         part = self._parts[name]
         with self._lock:
-            at, future = self._asked.get(name, (0.0, None))
-            if future is None or (future.done() and time.monotonic() - at > part.keep_s):
-                future = self._threads.submit(part.check)
-                self._asked[name] = (time.monotonic(), future)
-            return future
+            last = self._looks.get(name)
+            if last is None or (last.future.done() and time.monotonic() - last.began > part.keep_s):
+                before = last.future.result() if last and last.future.exception() is None else None
+                last = self._looks[name] = _Look(time.monotonic(), self._threads.submit(part.check), before)
+            return last
 
 
 def _database(store: Store) -> PartState:

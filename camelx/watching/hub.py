@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from camelx.cycles.holding import as_it_stands
-from camelx.errors import ConfigError, NotFoundError, StorageError
+from camelx.errors import ConfigError, NotFoundError, StorageError, boundary
 from camelx.schemas import CycleEvent, CycleStatus, CycleStatusChanged, Dropped
 from camelx.storage import Store
 from camelx.watching.queue import MOST_WAITING, BoundedQueue
@@ -167,12 +167,15 @@ class _Watched:
     async def _step(self) -> str | None:
         """Hand on what is new; return why nothing more will come, once that is so."""
         try:
-            if self._position < 0:
-                await self._start()
-            events = await asyncio.to_thread(self._store.events_after, self._cycle_id, self._position, _PAGE)
-            for event in events:
-                self._hand_on(event)
-            return None if events else await self._ending()
+            # Whatever goes wrong, those who watch must not wait for ever.
+            with boundary(StorageError, f"reading the events of cycle {self._cycle_id}"):
+                if self._position < 0:
+                    await self._start()
+                read = self._store.events_after
+                events = await asyncio.to_thread(read, self._cycle_id, self._position, _PAGE)
+                for event in events:
+                    self._hand_on(event)
+                return None if events else await self._ending()
         except (ConfigError, NotFoundError) as e:
             return str(e)  # no such cycle
         except StorageError as e:

@@ -14,6 +14,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from camelx.client import ApiError, AsyncClient, UnreachableError
+from camelx.client.calls import View
 from camelx.config import Settings
 from camelx.schemas import (
     Cycle,
@@ -167,6 +168,17 @@ async def test_a_slow_reader_keeps_the_newest_and_all_that_is_missing_is_counted
     assert items[0] == Dropped(n=15)
     assert [item.seq for item in items[1:]] == list(range(16, 26))
     assert events.n_dropped == 15
+
+
+async def test_an_event_of_a_newer_server_is_passed_by_and_counted(caplog):
+    payload = {"cycle_id": "c1", "seq": 2, "at": utc_now(), "payload": {"kind": "thought"}}
+    newer = View(type="event", event=payload)
+    with live_server(Script(([*messages(1), newer, *messages(3)], 1000)).app) as server:
+        async with AsyncClient(server.url) as camelx, camelx.watch("c1") as events:
+            seen = [item if isinstance(item, Dropped) else item.seq async for item in events]
+    assert seen == [1, Dropped(n=1), 3]
+    assert events.n_dropped == 1
+    assert "event 2 of" in caplog.text
 
 
 async def test_stopping_in_the_middle_leaves_no_task_and_no_warning(workspace, recwarn):

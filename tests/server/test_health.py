@@ -79,23 +79,61 @@ def test_a_broken_config_of_agents_is_named(tmp_path):
     assert "agents.yaml does not exist" in part["why"]
 
 
-def test_a_part_that_hangs_is_down_and_asked_once(tmp_path):
+@pytest.fixture
+def readiness(tmp_path):
     with Workspace.open(settings_at(tmp_path)) as workspace:
-        readiness = Readiness(workspace.store, workspace.settings)
-        release, n_asked = threading.Event(), []
+        yield Readiness(workspace.store, workspace.settings)
 
-        def hang():
-            n_asked.append(1)
-            release.wait(30)
-            return PartState(state="up")
 
-        readiness._parts["mlflow"] = _Part(hang, 0.0)
-        reports = [readiness.report(within_s=0.2) for _ in range(3)]
-        assert {report.parts["mlflow"].state for report in reports} == {"down"}
-        assert len(n_asked) == 1
-        release.set()
-        while readiness.report().parts["mlflow"].state != "up":
-            time.sleep(0.01)
+class Slow:
+    """A check that ends when it is let."""
+
+    def __init__(self):
+        self.released, self.n_asked = threading.Event(), 0
+
+    def __call__(self):
+        self.n_asked += 1
+        self.released.wait(30)
+        return PartState(state="up")
+
+
+def test_a_part_whose_first_look_has_not_ended_is_being_checked_and_asked_once(readiness):
+    slow = Slow()
+    readiness._parts["models"] = _Part(slow, 0.0)
+    reports = [readiness.report(within_s=0.1) for _ in range(3)]
+    assert {(r.status, r.parts["models"].state) for r in reports} == {("degraded", "checking")}
+    assert slow.n_asked == 1
+    slow.released.set()
+    while readiness.report().parts["models"].state != "up":
+        time.sleep(0.01)
+
+
+def test_while_a_part_is_looked_at_again_it_is_as_it_was(readiness):
+    slow = Slow()
+    slow.released.set()
+    readiness._parts["models"] = _Part(slow, 0.0)
+    assert readiness.report().parts["models"].state == "up"
+    slow.released.clear()
+    time.sleep(0.01)
+    report = readiness.report(within_s=0.1)
+    assert (report.status, report.parts["models"].state, slow.n_asked) == ("ready", "up", 2)
+    slow.released.set()
+
+
+def test_a_part_that_does_not_answer_at_all_is_down(readiness, monkeypatch):
+    monkeypatch.setattr("camelx.server.readiness.LONGEST_LOOK_S", 0.0)
+    slow = Slow()
+    readiness._parts["models"] = _Part(slow, 0.0)
+    assert readiness.report(within_s=0.1).parts["models"].state == "down"
+    slow.released.set()
+
+
+def test_a_database_that_does_not_answer_in_time_makes_the_app_unready(readiness):
+    slow = Slow()
+    readiness._parts["database"] = _Part(slow, 0.0, is_needed=True)
+    report = readiness.report(within_s=0.1)
+    assert (report.status, report.parts["database"].state) == ("unready", "down")
+    slow.released.set()
 
 
 def test_what_a_part_said_is_kept_for_a_moment(tmp_path):

@@ -73,6 +73,20 @@ def test_every_route_asks_for_a_role(routes):
     assert [r.path for r in routes if role_of(r.dependant) is None] == []
 
 
+def test_the_document_marks_the_routes_for_which_one_signs_in_and_no_others(app):
+    document = client_of(app).get("/api/v1/openapi.json").json()
+    there = {(r.path, m.lower()): role_of(r.dependant) is not None
+             for r in walk(app.routes) if isinstance(r, APIRoute) for m in r.methods}  # fmt: skip
+    told = {(path, method): operation.get("security") for path, item in document["paths"].items()
+            for method, operation in item.items()}  # fmt: skip
+    assert {key: security is not None for key, security in told.items()} == {k: there[k] for k in told}
+    assert [s for s in told.values() if s not in (None, [{"bearer": []}, {"session": []}])] == []
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "session"}
+    marked = ("/api/v1/auth/me", "get"), ("/api/v1/auth/password", "put"), ("/metrics", "get")
+    assert all(told[route] for route in marked)
+    assert not any(told[route] for route in (("/api/v1/auth/token", "post"), ("/healthz", "get")))
+
+
 @pytest.mark.parametrize("asking", [None, *ROLES])
 def test_every_route_answers_those_who_may_and_no_others(app, routes, asking):
     client = client_of(app, asking, raise_server_exceptions=False)

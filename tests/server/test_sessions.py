@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from live_server import live_server
@@ -100,9 +101,17 @@ def test_blind_answers_tell_nothing_of_who_gave_them(as_user, workspace):
     wait_for(workspace.sessions, made["id"], "picking")
     seen = ann.get(f"/api/v1/sessions/{made['id']}").json()
     assert (seen["versions"], "second" in json.dumps(seen)) == ([], False)
+    root = as_user("root")
+    assert root.get("/api/v1/interactions").json()["items"] == []
+    assert root.get("/api/v1/interactions/export").text == ""
+    assert root.get("/api/v1/interactions/facets").json()["agents"] == []
+    goal = workspace.store.goals()[0].id
+    assert root.get(f"/api/v1/goals/{goal}/thread", params={"cycle": "live"}).text.count("second") == 0
     ann.post(f"/api/v1/sessions/{made['id']}/inputs", json={"type": "pick", "verdict": "b"})
     wait_for(workspace.sessions, made["id"], "listening")
     assert workspace.store.annotations()[0].annotator == "ann"
+    told = root.get("/api/v1/interactions").json()["items"]
+    assert {line["agent"] for line in told} == {"executor", "second"}
     trail = [entry.action for entry in workspace.access.trail(limit=10)]
     assert "session.pick" in trail
 
@@ -173,6 +182,28 @@ async def test_what_is_not_taken_is_said_and_the_line_stays_open(server, workspa
             assert seen[-1]["detail"]
         await socket.send(json.dumps(GOAL))
         await until(socket, waits_for("busy"))
+
+
+async def test_words_on_the_line_are_counted_as_changes_are(tmp_path):
+    limited = write_configs(tmp_path).model_copy(update={"sign_in": "on", "write_rate": "3/minute"})
+    with Workspace.open(limited) as workspace, live_server(create_app(workspace, pages=False)) as server:
+        workspace.access.add_user("ann", AccessRole.ANNOTATOR, PASSWORD, by=ADMIN)
+        i = workspace.sessions.create(ANN, SessionRequest(mode="talk")).id
+        async with line(server, workspace, i) as socket:
+            await until(socket, waits_for("listening"))
+            for _ in range(3):
+                await socket.send(json.dumps(GOAL))
+                await until(socket, waits_for("busy"))
+                await until(socket, waits_for("listening"))
+            await socket.send(json.dumps(GOAL))
+            said = (await until(socket, lambda m: m["type"] == "refused"))[-1]["detail"]
+            assert said.startswith("too many requests; try again in ")
+            await asyncio.to_thread(workspace.sessions.end, ANN, i)
+            await until(socket, lambda m: m["type"] == "state" and m["status"] == "ended")
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            headers = {"Authorization": f"Bearer {token(workspace, 'ann')}"}
+            refused = await client.post(f"/api/v1/sessions/{i}/inputs", json=GOAL, headers=headers)
+        assert refused.status_code == 429, "both ways are counted together"
 
 
 async def test_anothers_session_is_none(server, workspace):

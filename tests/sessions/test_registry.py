@@ -86,6 +86,17 @@ def test_what_a_killed_app_left_is_seen_at_rest(settings, opened, store):
     assert (left.phase, left.status) == ("listening", "ended"), "nobody is answering any more"
 
 
+def test_a_session_goes_on_behind_what_only_a_newer_camelx_can_read(settings, opened, store):
+    sessions = opened(settings)
+    i = sessions.create(ANN, TALK).id
+    say(sessions, i, Say(text="How much is 2 and 2?"))
+    sessions.end(ANN, i)
+    with store._writing.begin() as connection:
+        connection.exec_driver_sql("UPDATE session_events SET kind = 'thought' WHERE seq = 2")
+    view = say(sessions, i, Say(text="Say it in French."))
+    assert [(e.seq, e.kind) for e in view.events] == [(1, "human"), (3, "human"), (4, "turn")]
+
+
 def test_who_speaks_while_a_session_is_being_closed_reopens_it(slow, opened, store, monkeypatch):
     sessions = opened(slow)
     i = sessions.create(ANN, TALK).id

@@ -108,3 +108,20 @@ def test_old_events_are_removed_but_numbers_never_begin_again(running):
     assert [event.seq for event in running.events_after("c1")] == [3]
     assert [event.seq for event in running.events_after("c2")] == [2]
     assert running.add_events("c1", lines(4)) == 4
+
+
+def test_events_that_only_a_newer_camelx_can_read_are_left_out_and_pages_stay_full(running, caplog):
+    running.add_events("c1", lines(*range(1, 10)))
+    with running._writing.begin() as connection:
+        newer = """UPDATE cycle_events SET kind = 'thought', payload = '{"kind": "thought"}' WHERE seq"""
+        connection.exec_driver_sql(f"{newer} BETWEEN 2 AND 4")
+        connection.exec_driver_sql(f"{newer} = 9")
+    assert [event.seq for event in running.events_after("c1", limit=3)] == [1, 5, 6]
+    assert [event.seq for event in running.events_after("c1", 6, limit=3)] == [7, 8]
+    assert [event.seq for event in running.last_events("c1", 2)] == [8]
+    assert running.events_after("c1", 8) == []
+    assert running.add_events("c1", lines(10)) == 10
+    for seq in (2, 3, 4, 9):
+        assert caplog.text.count(f"event {seq} of cycle c1 can't be read") <= 1, (
+            "told once, however often read"
+        )

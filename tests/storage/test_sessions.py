@@ -53,6 +53,16 @@ def test_a_number_that_is_taken_is_refused_and_nothing_is_stored(store):
     assert (store.live_session("s1").phase, store.goals()) == ("busy", [])
 
 
+def test_an_event_that_only_a_newer_camelx_can_read_is_left_out_and_its_number_stays_taken(store, caplog):
+    store.add_live_session(session("s7"))
+    store.append_session_events([event(n, i="s7") for n in (1, 2, 3)], phase="listening")
+    with store._writing.begin() as connection:
+        connection.exec_driver_sql("UPDATE session_events SET kind = 'thought' WHERE seq > 1")
+    assert [e.seq for e in store.session_events("s7")] == [1]
+    assert store.last_session_event("s7") == 3
+    assert (store.session_events("s7", after=2), store.last_session_event("s9")) == ([], 0)
+
+
 def test_people_see_their_own_sessions_the_latest_first(store):
     for i, owner in (("s1", "ann"), ("s2", "bob"), ("s3", "ann")):
         store.add_live_session(session(i, owner=owner))

@@ -183,5 +183,46 @@ async def test_a_database_that_is_away_for_a_while_is_waited_for(store, hub, cap
     assert caplog.text.count("can't be read") == 1
 
 
+def write_as_a_newer_camelx(store, seq):
+    row = f"('c1', {seq}, '2026-01-01 00:00:00', 'thought', '{{\"kind\": \"thought\"}}')"
+    with store._writing.begin() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO cycle_events (cycle_id, seq, at, kind, payload) VALUES {row}"
+        )
+
+
+async def test_what_only_a_newer_camelx_can_read_is_left_out_and_all_goes_on(store, hub, caplog):
+    add(store, 1)
+    write_as_a_newer_camelx(store, 2)
+    add(store, 3)
+    async with hub.watch("c1") as subscription:
+        items = aiter(subscription)
+        assert [await anext(items) for _ in range(3)] == [
+            store.events_after("c1")[0], Dropped(n=1), store.events_after("c1")[1],
+        ]  # fmt: skip
+        write_as_a_newer_camelx(store, 4)
+        add(store, 5)
+        assert await anext(items) == Dropped(n=1)
+        assert (await anext(items)).seq == 5
+        end(store)
+        assert [event.seq async for event in items] == [6]
+    assert caplog.text.count("event 2 of cycle c1 can't be read") == 1
+
+
+async def test_whatever_goes_wrong_while_it_is_read_is_logged_and_tried_again(
+    store, hub, caplog, monkeypatch
+):
+    add(store, 1)
+    async with hub.watch("c1") as subscription:
+        items = aiter(subscription)
+        assert (await anext(items)).seq == 1
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "events_after", lambda *_: 1 / 0)
+            while "can't be read, trying on" not in caplog.text:
+                await asyncio.sleep(0.05)
+        add(store, 2)
+        assert (await anext(items)).seq == 2
+
+
 def _pollers():
     return [task for task in asyncio.all_tasks() if task.get_name() == "events of c1" and not task.done()]

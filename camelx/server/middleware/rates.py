@@ -44,9 +44,14 @@ class Rates:
         """Forget a name's attempts: this one was right."""
         self._limiter.clear(self._sign_in, "name", name.lower()[:64])
 
-    def write_wait(self, who: str) -> int:
-        """Count one change; return 0, or for how many seconds there are to be no more."""
-        return self._wait(self._writes, "writes", who)
+    def write_wait(self, *, user: str | None = None, address: str = "") -> int:
+        """Count one change; return 0, or for how many seconds there are to be no more.
+
+        Args:
+            user: Whose it is, from wherever they come.
+            address: Where it comes from, if it is nobody's.
+        """
+        return self._wait(self._writes, "writes", f"address {address}" if user is None else f"user {user}")
 
     def refused(self, address: str) -> None:
         """Count one answer that said who are you."""
@@ -83,7 +88,8 @@ class RateLimit:
         carries = "authorization" in connection.headers or "cookie" in connection.headers
         wait = self._rates.refusal_wait(address) if carries else 0
         if not wait and scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            wait = self._rates.write_wait(await self._who(connection, address))
+            user = await run_in_threadpool(self._user, connection)
+            wait = self._rates.write_wait(user=user, address=address)
         if wait:
             await refuse(scope, receive, send, too_many(scope, wait))
             return
@@ -96,19 +102,22 @@ class RateLimit:
 
         await self._app(scope, receive, counted)
 
-    async def _who(self, connection: HTTPConnection, address: str) -> str:
-        """Return whose changes to count: a user's from wherever they come, else an address's."""
+    def _user(self, connection: HTTPConnection) -> str | None:
+        """Return whose changes these are; None: nobody's who is known."""
         try:
-            return "user " + (await run_in_threadpool(identify, connection, self._access)).name
+            return identify(connection, self._access).name
         except AccessError:
-            return f"address {address}"
+            return None
 
 
 def too_many(scope: Scope, wait_s: int) -> Response:
     """Return the answer to whoever came too often."""
-    return problem(
-        scope, 429, f"too many requests; try again in {wait_s} s", headers={"Retry-After": str(wait_s)}
-    )
+    return problem(scope, 429, said_too_often(wait_s), headers={"Retry-After": str(wait_s)})
+
+
+def said_too_often(wait_s: int) -> str:
+    """Return what is said to whoever came too often."""
+    return f"too many requests; try again in {wait_s} s"
 
 
 def address_of(connection: HTTPConnection) -> str:

@@ -21,6 +21,7 @@ from camelx.schemas import (
     SessionView,
 )
 from camelx.server.dependencies import Annotator, WorkspaceDep
+from camelx.server.middleware.rates import Rates, said_too_often
 from camelx.server.routes.session_views import INPUTS, EventInfo, EventSent, Refused
 from camelx.server.streams import NO_SUCH_THING, accepted_protocol, close, serve_stream, still_allowed
 from camelx.sessions import STOPPED, Shown
@@ -42,7 +43,7 @@ async def converse(
 ) -> None:
     """Send what happens in a session behind event number `after`, and take what its owner sends."""
     await websocket.accept(subprotocol=accepted_protocol(websocket))
-    line = _Line(workspace, principal, session_id)
+    line = _Line(workspace, principal, session_id, websocket.app.state.rates)
     try:
         view, leave = await run_in_threadpool(line.join, after)
     except NotFoundError as e:
@@ -58,8 +59,9 @@ async def converse(
 class _Line:
     """One client's line to a session: a bounded queue out, the registry's `send` in."""
 
-    def __init__(self, workspace: Workspace, principal: Principal, session_id: str) -> None:
+    def __init__(self, workspace: Workspace, principal: Principal, session_id: str, rates: Rates) -> None:
         self._sessions, self._principal, self._id = workspace.sessions, principal, session_id
+        self._rates, self._is_counted = rates, workspace.access.is_required
         self._loop = asyncio.get_running_loop()
         self.queue: BoundedQueue[Record] = BoundedQueue()
 
@@ -69,6 +71,9 @@ class _Line:
 
     async def hear(self, text: str) -> None:
         """Hand on what the client sent, or tell it why not."""
+        if wait := self._rates.write_wait(user=self._principal.name) if self._is_counted else 0:
+            self.queue.put(Refused(detail=said_too_often(wait)))
+            return
         try:
             if len(text) > _MAX_INPUT_CHARS:
                 raise ValueError(f"what was sent has {len(text)} characters")

@@ -6,7 +6,6 @@ at four times a second while agents answer. So a page that is reloaded, or opene
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import gradio as gr
@@ -15,8 +14,8 @@ from camelx.errors import CamelxError
 from camelx.pages import Markup, tag
 from camelx.schemas import MAX_MESSAGE_CHARS, AccessRole, Principal, SessionView
 from camelx.sessions import Approve, Edit, Input, Interject, Pick, Redirect, Say, SessionRequest, Stop
+from camelx.ui.chat_layout import AUTOMATIC, AUTOMATIC_B, Layout
 from camelx.ui.chat_pieces import (
-    MODES,
     being_said,
     conversation,
     heading,
@@ -28,8 +27,11 @@ from camelx.ui.guard import guard, shown
 from camelx.workspace import Workspace
 
 _LOOK_EVERY_S = 0.25
-_AUTOMATIC = "champion"
-_AUTOMATIC_B = "challenger"
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_ONCE: dict[str, Any] = _QUIET | {"trigger_mode": "once"}
+_KEEP_ADDRESS = (
+    "(id) => { history.replaceState(null, '', location.pathname + (id ? '?session=' + id : '')); }"
+)
 
 
 class ChatPage:
@@ -59,11 +61,11 @@ class ChatPage:
         except CamelxError as e:
             gr.Warning(str(shown(e)))
             names = ()
-        first, second = [_AUTOMATIC, *names], [_AUTOMATIC_B, *names]
+        first, second = [AUTOMATIC, *names], [AUTOMATIC_B, *names]
         is_pair = mode == "ab"
         return (
-            gr.update(choices=first, value=_AUTOMATIC, label="Who answers" if not is_pair else "One"),
-            gr.update(choices=second, value=_AUTOMATIC_B, visible=is_pair),
+            gr.update(choices=first, value=AUTOMATIC, label="Who answers" if not is_pair else "One"),
+            gr.update(choices=second, value=AUTOMATIC_B, visible=is_pair),
             gr.update(visible=mode == "team" or mode == "talk"),
         )
 
@@ -176,22 +178,26 @@ class ChatPage:
         if not selected:
             return (*_nothing(nothing_selected()), self._listed(principal, None))
         try:
-            view = self._sessions.view(principal, selected)
+            last = _last_seen(selected, seen)
+            view = self._sessions.view(principal, selected, after=last)
+            if last and not view.events and _mark(view, last) == seen:
+                return (seen, gr.skip(), gr.skip(), _live(view), *([gr.skip()] * 9))
+            whole = self._sessions.view(principal, selected) if last else view
         except CamelxError as e:
             said = tag("div", tag("p", str(e)), tag("p", "Choose one below, or begin one."), css="cx-empty")
             return (*_nothing(said), self._listed(principal, None))
+        return (*self._shown(principal, whole, query), self._listed(principal, selected))
+
+    def _shown(self, principal: Principal, view: SessionView, query: dict[str, Any]) -> tuple[Any, ...]:
+        """Return all that depends on the session."""
         phase, is_mine = view.session.phase, view.session.owner == principal.name
-        live = being_said(view.under_way, is_busy=phase == "busy")
-        now = f"{selected} {len(view.events)} {phase} {view.session.status}"
-        if now == seen:
-            return (now, gr.skip(), gr.skip(), live, *([gr.skip()] * 9))
         is_busy = phase == "busy"
         proposal = next((e.text for e in reversed(view.events) if e.kind == "proposal"), "")
         return (
-            now,
+            _mark(view),
             heading(view),
             conversation(view, everything=bool(query.get("all"))),
-            live,
+            _live(view),
             gr.Timer(active=is_busy),
             gr.update(visible=is_mine and phase == "deciding"),
             gr.update(value=proposal) if phase == "deciding" else gr.skip(),
@@ -200,8 +206,23 @@ class ChatPage:
             gr.update(visible=is_mine, value="Interject" if is_busy else "Send"),
             gr.update(visible=is_mine and is_busy),
             gr.update(visible=is_mine),
-            self._listed(principal, selected),
         )
+
+
+def _mark(view: SessionView, last: int = 0) -> str:
+    """Return what tells whether a session has changed: its id, its last event, what it waits for."""
+    seq = view.events[-1].seq if view.events else last
+    return f"{view.session.id} {seq} {view.session.phase} {view.session.status}"
+
+
+def _last_seen(selected: str, seen: str) -> int:
+    """Return the number of the last event that the page shows of this session; 0: it shows none."""
+    session_id, _, rest = seen.partition(" ")
+    return int(rest.partition(" ")[0]) if session_id == selected else 0
+
+
+def _live(view: SessionView) -> Markup:
+    return being_said(view.under_way, is_busy=view.session.phase == "busy")
 
 
 def _label(view: SessionView) -> str:
@@ -231,8 +252,8 @@ def _nothing(said: Markup) -> tuple[Any, ...]:
 def _versions(mode: str, first: str, second: str) -> tuple[str, ...]:
     """Return who is to answer; what was left as it is, is chosen when the session begins."""
     if mode != "ab":
-        return () if first == _AUTOMATIC else (first,)
-    return () if (first, second) == (_AUTOMATIC, _AUTOMATIC_B) else (first, second)
+        return () if first == AUTOMATIC else (first,)
+    return () if (first, second) == (AUTOMATIC, AUTOMATIC_B) else (first, second)
 
 
 def _made(kind: type[Any], text: str) -> Input:
@@ -252,109 +273,56 @@ def _valid(kind: type[Any], fields: dict[str, Any]) -> Input:
     return made
 
 
-_KEEP_ADDRESS = (
-    "(id) => { history.replaceState(null, '', location.pathname + (id ? '?session=' + id : '')); }"
-)
-
-
 def build(workspace: Workspace) -> None:
-    """Lay out the page."""
-    page = ChatPage(workspace)
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    once: dict[str, Any] = quiet | {"trigger_mode": "once"}
+    """Lay out the page, and let each component call its handler."""
+    page, layout = ChatPage(workspace), Layout()
     address = gr.Textbox(visible="hidden")
     selected, seen, timer = gr.State(None), gr.State(""), gr.Timer(_LOOK_EVERY_S, active=False)
-    gr.HTML("<h1>Chat</h1>")
-    head = gr.HTML(elem_id="cx-chat-head")
-    said = gr.HTML(elem_id="cx-conversation")
-    live = gr.HTML(elem_id="cx-live")
-    with gr.Group(visible=False, elem_id="cx-decide") as decide:
-        gr.HTML("<p class=cx-ask>What is to become of this proposal?</p>")
-        with gr.Row():
-            approve = gr.Button("Approve [A]", variant="primary", elem_id="key-a")
-        with gr.Row():
-            words = gr.Textbox(
-                label="Redirect the Proposer",
-                max_length=MAX_MESSAGE_CHARS,
-                lines=1,
-                max_lines=6,
-                scale=4,
-                min_width=240,
-            )
-            redirect = gr.Button("Redirect", elem_id="cx-redirect", scale=1, min_width=110)
-        with gr.Accordion("Edit it", open=False):
-            proposal = gr.Textbox(label="Your version", max_length=MAX_MESSAGE_CHARS, lines=3, max_lines=12)
-            edit = gr.Button("Carry out my version", elem_id="cx-edit")
-    with gr.Group(visible=False, elem_id="cx-pick") as pick:
-        gr.HTML("<p class=cx-ask>Which answer is better?</p>")
-        with gr.Row():
-            verdicts = {
-                "a": gr.Button("A [1]", elem_id="key-1", variant="primary", min_width=130),
-                "b": gr.Button("B [2]", elem_id="key-2", variant="primary", min_width=130),
-                "tie": gr.Button("Tie [T]", elem_id="key-t", min_width=130),
-                "both_bad": gr.Button("Both bad [X]", elem_id="key-x", min_width=130),
-            }
-        with gr.Accordion("Why, and a better answer", open=False):
-            rationale = gr.Textbox(label="Why", max_length=MAX_MESSAGE_CHARS, lines=1, max_lines=6)
-            better = gr.Textbox(label="A better answer", max_length=MAX_MESSAGE_CHARS, lines=2, max_lines=12)
-    with gr.Row():
-        message = gr.Textbox(
-            visible=False,
-            label="A goal",
-            placeholder="Enter sends, Shift+Enter is a new line",
-            max_length=MAX_MESSAGE_CHARS,
-            lines=1,
-            max_lines=8,
-            scale=5,
-            elem_id="cx-message",
-        )
-        send = gr.Button("Send", visible=False, variant="primary", scale=1, min_width=90, elem_id="cx-send")
-        stop = gr.Button("Stop [S]", visible=False, variant="stop", scale=1, min_width=90, elem_id="key-s")
-    with gr.Row(visible=False) as ending:
-        close = gr.Button("Close this session", size="sm", elem_id="cx-close")
-        delete = gr.Button("Delete it ...", size="sm", elem_id="cx-delete")
-    with gr.Group(visible=False) as sure:
-        gr.HTML("<p class=cx-ask>Forget what was said? What you picked still teaches the next cycle.</p>")
-        with gr.Row():
-            yes = gr.Button("Yes, delete it", variant="stop", size="sm", elem_id="cx-delete-yes")
-            no = gr.Button("No", size="sm")
-    with gr.Accordion("Begin a session", open=True, elem_id="cx-begin") as form:
-        mode = gr.Radio([(name, key) for key, name in MODES.items()], value="team", label="With")
-        with gr.Row():
-            first = gr.Dropdown([_AUTOMATIC], value=_AUTOMATIC, label="Who answers")
-            second = gr.Dropdown([_AUTOMATIC_B], value=_AUTOMATIC_B, label="The other", visible=False)
-        review = gr.Checkbox(label="A PeerReviewer comments on each result")
-        has_langroid = importlib.util.find_spec("langroid") is not None
-        backend = gr.Radio(["camel", "langroid"], value="camel", label="Run by", visible=has_langroid)
-        begin = gr.Button("Begin", variant="primary", elem_id="cx-start")
-    gr.HTML("<h2>My sessions</h2>")
-    listing = gr.HTML(elem_id="cx-sessions")
+    here = [seen, *layout.shown(timer)]
+    _wire_beginning(page, layout, selected, address, here)
+    timer.tick(page.look, [selected, seen], here, **_QUIET)
+    _wire_talk(page, layout, selected, here)
+    _wire_judging(page, layout, selected, here)
+    _wire_ending(page, layout, selected, address, here)
 
-    here = [seen, head, said, live, timer, decide, proposal, pick, message, send, stop, ending, listing]
-    gr.on(None, page.load, None, [selected, form, *here], **quiet)
-    gr.on([mode.change], page.choices, [mode], [first, second, review], **quiet)
-    gr.on(None, page.choices, [mode], [first, second, review], **quiet)
-    timer.tick(page.look, [selected, seen], here, **quiet)
-    begun = begin.click(
-        page.begin, [mode, first, second, review, backend], [selected, address, form, *here], **once
+
+def _wire_beginning(page: ChatPage, layout: Layout, selected: Any, address: Any, here: list[Any]) -> None:
+    form = [layout.first, layout.second, layout.review]
+    gr.on(None, page.load, None, [selected, layout.form, *here], **_QUIET)
+    gr.on([layout.mode.change], page.choices, [layout.mode], form, **_QUIET)
+    gr.on(None, page.choices, [layout.mode], form, **_QUIET)
+    begun = layout.begin.click(
+        page.begin,
+        [layout.mode, *form, layout.backend],
+        [selected, address, layout.form, *here],
+        **_ONCE,
     )
     begun.then(None, [address], None, js=_KEEP_ADDRESS)
-    for trigger in (message.submit, send.click):
-        sent = trigger(page.say, [selected, message], here, **once)
-        sent.success(lambda: "", None, [message], **quiet)
-    approve.click(page.approve, [selected], here, **once)
-    for trigger in (redirect.click, words.submit):
-        trigger(page.redirect, [selected, words], here, **once).success(lambda: "", None, [words], **quiet)
-    edit.click(page.edit, [selected, proposal], here, **once)
-    for verdict, button in verdicts.items():
-        picked = button.click(page.pick, [selected, gr.State(verdict), better, rationale], here, **once)
-        picked.success(lambda: ("", ""), None, [better, rationale], **quiet)
-    stop.click(page.stop, [selected], here, **quiet)
-    close.click(page.close, [selected], here, **once)
+
+
+def _wire_talk(page: ChatPage, layout: Layout, selected: Any, here: list[Any]) -> None:
+    message = layout.message
+    for trigger in (message.submit, layout.send.click):
+        trigger(page.say, [selected, message], here, **_ONCE).success(lambda: "", None, [message], **_QUIET)
+    layout.stop.click(page.stop, [selected], here, **_QUIET)
+
+
+def _wire_judging(page: ChatPage, layout: Layout, selected: Any, here: list[Any]) -> None:
+    words, why = layout.words, [layout.better, layout.rationale]
+    layout.approve.click(page.approve, [selected], here, **_ONCE)
+    for trigger in (layout.redirect.click, words.submit):
+        trigger(page.redirect, [selected, words], here, **_ONCE).success(lambda: "", None, [words], **_QUIET)
+    layout.edit.click(page.edit, [selected, layout.proposal], here, **_ONCE)
+    for verdict, button in layout.verdicts.items():
+        picked = button.click(page.pick, [selected, gr.State(verdict), *why], here, **_ONCE)
+        picked.success(lambda: ("", ""), None, why, **_QUIET)
+
+
+def _wire_ending(page: ChatPage, layout: Layout, selected: Any, address: Any, here: list[Any]) -> None:
     hide, reveal = gr.update(visible=False), gr.update(visible=True)
-    delete.click(lambda: reveal, None, [sure], **quiet)
-    for button in (no, yes):
-        button.click(lambda: hide, None, [sure], **quiet)
-    yes.click(page.delete, [selected], [selected, address, form, *here], **once).then(
-        None, [address], None, js=_KEEP_ADDRESS
-    )
+    layout.close.click(page.close, [selected], here, **_ONCE)
+    layout.delete.click(lambda: reveal, None, [layout.sure], **_QUIET)
+    for button in (layout.no, layout.yes):
+        button.click(lambda: hide, None, [layout.sure], **_QUIET)
+    deleted = layout.yes.click(page.delete, [selected], [selected, address, layout.form, *here], **_ONCE)
+    deleted.then(None, [address], None, js=_KEEP_ADDRESS)
