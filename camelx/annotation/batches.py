@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 
 from camelx.annotation.queue import AnnotationQueue
 from camelx.annotation.recording import annotation_id
-from camelx.errors import NotFoundError
-from camelx.schemas import Annotation, AnnotationFilter, Record
+from camelx.errors import ConfigError, NotFoundError
+from camelx.schemas import CONTROL_CHARACTERS, Annotation, AnnotationFilter, Record
 from camelx.storage import Store
 
+_LONGEST_NAME = 200  # characters
 Given = tuple[Annotation, ...]
 """The annotations of one verdict."""
 
@@ -72,7 +73,14 @@ def reassignment(store: Store, annotations: Iterable[Annotation], annotator: str
     """Return what would become of these verdicts, and of what belongs to them, as another person's.
 
     Those that are this person's already are none of them.
+
+    Raises:
+        ConfigError: The name is none that a person can have.
     """
+    if not 0 < len(annotator.strip()) <= _LONGEST_NAME or CONTROL_CHARACTERS.search(annotator):
+        raise ConfigError(
+            f"{annotator[:80]!r} is no name of a person: expected 1 to {_LONGEST_NAME} visible characters"
+        )
     chosen = [a for a in whole(store, annotations) if a.annotator != annotator]
     there = store.annotations(sorted({a.goal_id for a in chosen}))
     taken = {_place(a) for a in there if a.annotator == annotator}
@@ -91,6 +99,7 @@ def reassign(
     """Give these verdicts to another person, and return what became of each.
 
     Raises:
+        ConfigError: The name is none that a person can have.
         ConflictError: Somebody judged in between; nothing was changed.
     """
     done = reassignment(store, annotations, annotator)

@@ -21,7 +21,7 @@ from camelx.annotation.recording import HumanVerdict, Opinion, annotation_id, cl
 from camelx.errors import DataValidationError
 from camelx.importing.report import BrokenRow, BrokenRowError, Place, filled_text
 from camelx.importing.rows import read_rows
-from camelx.schemas import Annotation, Record, Verdict, utc_now
+from camelx.schemas import CONTROL_CHARACTERS, Annotation, Record, Verdict, utc_now
 from camelx.storage import Store
 
 Outcome = Literal["added", "changed", "unchanged", "refused"]
@@ -195,6 +195,8 @@ def _row(place: Place, columns: Mapping[str, Any]) -> _Read:
         raise BrokenRowError(f"a_id and b_id are the same interaction {a!r}")
     if len(annotator) > _MAX_NAME:
         raise BrokenRowError(f"annotator has {len(annotator)} characters, at most {_MAX_NAME} are taken")
+    if CONTROL_CHARACTERS.search(annotator):
+        raise BrokenRowError(f"annotator {annotator[:80]!r} has characters that are not seen")
     opinion = cleaned(
         Opinion(
             verdict=_verdict(preferred, a, b),

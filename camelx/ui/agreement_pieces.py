@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from camelx.annotation.agreement import (
     AgreementReport,
@@ -43,6 +43,8 @@ class Disputed:
     position: int
     """From 0, of all that are listed."""
     n_listed: int
+    cycle_id: str
+    """That wrote the two results."""
 
 
 def nothing_yet() -> Markup:
@@ -150,7 +152,8 @@ def disputed(one: Disputed) -> Markup:
     settled = Markup("")
     if d.settled is not None:
         settled = tag("p", f"Settled by {d.settled_by}: {_SAYS[d.settled]}", css="cx-good")
-    thread = Markup(f'<a href="/interactions?goal={quote(d.goal_id)}">the whole thread</a>')
+    query = urlencode({"cycle": one.cycle_id, "goal": d.goal_id})
+    thread = Markup(f'<a href="/interactions?{escaped(query)}">the whole thread</a>')
     return tag(
         "div",
         tag("p", f"{one.position + 1} of {one.n_listed}, most divided first, ", thread, css="cx-soft"),

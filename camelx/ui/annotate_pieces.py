@@ -90,7 +90,7 @@ def said_view(said: AgentsSaid, verdict: str) -> Markup:
         tag("p", f"The ranking gives A a chance of {p} to be the better one."),
         tag("p", f"A is by {said.first_author} ({said.first_model})."),
         tag("p", f"B is by {said.second_author} ({said.second_model})."),
-        tag("div", votes, css="cx-votes"),
+        tag("div", votes, css="cx-blocks"),
         css="cx-said",
     )
 

@@ -125,10 +125,16 @@ CSS = """
 .cx-log-lines td:nth-child(6) a { color: inherit; text-decoration: none; }
 .cx-log-lines td:nth-child(6) a:hover { text-decoration: underline; }
 .cx-filters { gap: .5rem !important; }
+.cx-only-phone { display: none; }
+#cx-verdicts .wrap { flex-direction: column; flex-wrap: nowrap; gap: 0; max-height: 22rem; overflow-y: auto; }
+#cx-verdicts .wrap label { align-items: baseline; padding: .3rem .25rem; border: 0; background: none;
+  box-shadow: none; border-bottom: 1px solid var(--border-color-primary); border-radius: 0; width: 100%; }
 .cx-log-lines { font-size: .9rem; }
 .cx-log-lines td:nth-child(3) { min-width: 7rem; }
 .cx-log-lines :is(th, td:not(:nth-child(3), :nth-child(6))) { white-space: nowrap; }
 @media (max-width: 40rem) {
+  .cx-only-phone { display: block; }
+  #cx-filters:not(.cx-unfolded) { display: none; }
   .cx-log-lines td:is(:nth-child(5), :nth-child(7), :nth-child(8)) { display: none; }
   .cx-log-lines td:nth-child(6)::before { content: none; }
   .cx-log-lines td:nth-child(6) > span { text-align: left; }

@@ -27,7 +27,6 @@ _VERDICTS = [("any verdict", _ANY), *((says, verdict) for verdict, says in SAID.
 _MOST_LISTED = 100
 _MOST_NAMED = 10
 """Verdicts that have to stay, named one by one."""
-_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -89,23 +88,23 @@ class VerdictBatches:
         """Return what is asked about, the question, and whether it can be answered with yes.
 
         Raises:
-            gr.Error: Nothing is chosen, or nobody is named; the page shows why.
+            gr.Error: Nothing is chosen, or the name is none; the page shows why.
         """
         guard(self._workspace, request, AccessRole.ADMIN)
         try:
             annotations = self._annotations(found if is_all else chosen)
-            name = _name(to) if action == "reassign" else ""
+            if action == "reassign":
+                return self._ask_for_name(annotations, (to or "").strip())
         except CamelxError as e:
             raise shown(e) from e
-        if action == "withdraw":
-            asks = tag(
-                "p", f"Take back {_many(annotations)}? Export them first to keep a copy.", css="cx-ask"
-            )
-            return Asked(action, _ids(annotations)), gr.update(visible=True), asks, gr.update(visible=True)
+        asks = tag("p", f"Take back {_many(annotations)}? Export them first to keep a copy.", css="cx-ask")
+        return Asked(action, _ids(annotations)), gr.update(visible=True), asks, gr.update(visible=True)
+
+    def _ask_for_name(self, annotations: Sequence[Annotation], name: str) -> tuple[Any, ...]:
         planned = batches.reassignment(self._workspace.store, annotations, name)
-        asks = self._asks(planned)
         ids = _ids(planned.moved)
-        return Asked(action, ids, name), gr.update(visible=True), asks, gr.update(visible=bool(ids))
+        asked = Asked("reassign", ids, name)
+        return asked, gr.update(visible=True), self._asks(planned), gr.update(visible=bool(ids))
 
     def do(self, asked: Asked, request: gr.Request) -> Markup:
         """Do what was asked about, all or nothing, and return what was done.
@@ -216,20 +215,6 @@ def _counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
-def _name(to: str | None) -> str:
-    """Return the name that was typed.
-
-    Raises:
-        ConfigError: It is empty, too long, or has characters that nobody sees.
-    """
-    name = (to or "").strip()
-    if not name or len(name) > _LONGEST_NAME or CONTROL_CHARACTERS.search(name):
-        raise ConfigError(
-            f"name the person whose verdicts these are: 1 to {_LONGEST_NAME} characters that can be seen"
-        )
-    return name
-
-
 def _plain(text: str) -> str:
     """Return the text of a choice, which the page escapes itself, without characters that act."""
     return CONTROL_CHARACTERS.sub("\ufffd", text)
@@ -247,7 +232,7 @@ class BatchLayout:
             self.until = gr.Textbox(label="Before (UTC)", placeholder="2026-11-27", min_width=150)
         self.said = gr.HTML()
         self.listed = gr.CheckboxGroup(
-            [], label="Verdicts", show_select_all=True, visible=False, elem_id="cx-verdicts"
+            [], label="All that are listed", show_select_all=True, visible=False, elem_id="cx-verdicts"
         )
         self.all = gr.Checkbox(label="all", visible=False, container=False)
         with gr.Row(visible=False) as self.acts:

@@ -148,6 +148,7 @@ REFUSED = {
     "an unknown column": ({"verdict": "tie"}, "unknown column 'verdict'"),
     "another goal": ({"goal_id": "g9"}, "goal_id is 'g9'"),
     "a control character": ({"annotator": "a\x1b[31m"}, "control character"),
+    "a character that turns the direction": ({"annotator": "a\u202eb"}, "has characters that are not seen"),
     "a moment before all": ({"created_at": "0001-01-01T00:00:00+23:59"}, "expected a moment"),
     "a negative time": ({"duration_s": -1}, "duration_s"),
     "an endless time": ({"duration_s": float("inf")}, "duration_s: Input should be a finite number"),

@@ -131,6 +131,8 @@ def test_disagreements_are_gone_through_one_by_one(page: AgreementPage, workspac
     first = loaded(page)
     assert "1 of 3" in first["dispute"]
     assert "<b>ada</b>: A is better" in first["dispute"]
+    goal_id = workspace.store.interactions_by_id([first["pair"].split()[0]]).popitem()[1].goal_id
+    assert f'href="/interactions?cycle=c1&amp;goal={goal_id}"' in first["dispute"]
     position, pair, dispute, *_ = page.step(ALL, 0, -1, asks())
     assert position == 2
     assert "3 of 3" in dispute
@@ -271,7 +273,7 @@ def test_verdicts_are_given_to_another_person_and_those_that_stay_are_named(
     assert "There is nothing to give to ben." in question
     assert not yes["visible"]
     for name in ("", None, "a\u202eb", "x" * 201):
-        with pytest.raises(gr.Error, match="name the person"):
+        with pytest.raises(gr.Error, match="is no name of a person"):
             page.batches.ask("reassign", ids, found(page, ALL, "ada")[0], False, name, asks())
 
 

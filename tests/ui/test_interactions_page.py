@@ -78,7 +78,7 @@ def test_a_changed_filter_gives_another_log(page: InteractionsPage) -> None:
     add_threaded_goal()
     assert "8 interactions" in looked(page)
     assert "2 interactions" in looked(page, role="proposer")
-    assert "1 interaction<" in looked(page, text='"2 make 4"')
+    assert "1 interaction, filtered by role, text<" in looked(page, role="executor", text='"2 make 4"')
     assert "No interaction meets these filters" in looked(page, agent="nobody")
 
 
@@ -227,4 +227,11 @@ def test_a_search_is_typed_kept_by_a_reload_and_leads_to_a_call_and_its_thread(w
         assert (
             tab.locator("#cx-thread a", has_text="annotate").first.get_attribute("href").startswith("/?pair=")
         )
+        tab.set_viewport_size({"width": 390, "height": 844})
+        tab.goto(f"{server.url}/interactions")
+        tab.get_by_text("8 interactions").wait_for()
+        assert tab.locator(".cx-log-lines").bounding_box()["y"] < 422, "a phone's first screen has results"
+        tab.locator("#cx-fold").click()
+        tab.locator("#cx-words textarea, #cx-words input").press_sequentially("perhaps", delay=40)
+        tab.get_by_text("1 interaction, filtered by text").wait_for()
         browser.close()

@@ -185,6 +185,7 @@ class AgreementPage:
             second=results[one.second_id].completion,
             position=position,
             n_listed=n_listed,
+            cycle_id=results[one.first_id].cycle_id,
         )
 
 

@@ -43,6 +43,7 @@ _FROM_FIRST_ROW = "as the first row tells"
 _DELAYED = """(...values) => new Promise((go) => {
   clearTimeout(window.cxSearch); window.cxSearch = setTimeout(() => go(values), 350); })"""
 """A search begins when nothing was typed for a moment."""
+_FOLD = "() => { document.getElementById('cx-filters').classList.toggle('cx-unfolded'); }"
 _INTO_ADDRESS = f"""(...values) => {{
   const query = new URLSearchParams(), names = {list(FIELDS)};
   names.forEach((name, i) => {{ if (values[i]) query.set(name, values[i]); }});
@@ -143,6 +144,8 @@ class InteractionsPage:
                 "div", said, tag("p", link("/interactions", "Begin without filters")), css="cx-empty"
             ), Markup("")
         found = "more than 10,000 interactions" if n is None else f"{n:,} interaction{'' if n == 1 else 's'}"
+        if by := [name for name in FIELDS if name in query]:
+            found += f", filtered by {', '.join(by)}"
         return log_table(page, query, found), _exports(wanted) if page.items else Markup("")
 
     def _opened(self, query: Mapping[str, str]) -> tuple[Markup, Markup]:
@@ -250,38 +253,43 @@ def build(workspace: Workspace) -> None:
     page = InteractionsPage(workspace)
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     gr.HTML("<h1>Interactions</h1>")
-    with gr.Row(elem_classes="cx-filters"):
-        choices = {
-            name: gr.Dropdown([_ANY], value="", label=name.capitalize(), min_width=130, filterable=True)
-            for name in ("cycle", "agent", "role", "model", "status", "stage")
-        }
-    with gr.Row(elem_classes="cx-filters"):
-        words = gr.Textbox(
-            label="Words", info='All of them; "several together" in quotation marks.', elem_id="cx-words",
-            max_length=500, scale=2,
-        )  # fmt: skip
-        goal = gr.Textbox(label="Goal", info="Its id.", max_length=200, min_width=130)
-        since = gr.Textbox(label="From (UTC)", info="2026-11-26 14:30", max_length=40, min_width=130)
-        until = gr.Textbox(label="Before (UTC)", info="2026-11-27", max_length=40, min_width=130)
+    fold = gr.Button("Filters", size="sm", elem_id="cx-fold", elem_classes="cx-only-phone")
+    fold.click(None, js=_FOLD, api_visibility="private")
+    filters = _filters()
     call, thread = gr.HTML(elem_id="cx-call", visible=False), gr.HTML(elem_id="cx-thread", visible=False)
     log, exports = gr.HTML(elem_id="cx-lines"), gr.HTML()
     with gr.Accordion("Import goals", open=False, visible=False, elem_id="cx-import") as form:
         bringing = _import_form()
-    filters: list[Any] = [*choices.values(), words, goal, since, until]
     seen = [call, thread, log, exports]
     gr.on(None, page.load, None, [*filters, *seen, form], **quiet)
-    for one in choices.values():
-        one.input(page.look, filters, seen, trigger_mode="always_last", **quiet).then(
-            None, filters, None, js=_INTO_ADDRESS
-        )
-    for text in (words, goal, since, until):
-        text.input(page.look, filters, seen, js=_DELAYED, trigger_mode="always_last", **quiet).then(
+    for one in filters:
+        typed = {"js": _DELAYED} if isinstance(one, gr.Textbox) else {}
+        one.input(page.look, filters, seen, trigger_mode="always_last", **typed, **quiet).then(
             None, filters, None, js=_INTO_ADDRESS
         )
     *fields, check, bring, report = bringing
     yes, no = gr.State(True), gr.State(False)
     check.click(page.bring, [*fields, yes], [report], api_visibility="private")
     bring.click(page.bring, [*fields, no], [report], api_visibility="private", trigger_mode="once")
+
+
+def _filters() -> list[Any]:
+    """Return the filters in the order of `FIELDS`; a phone shows them once they are unfolded."""
+    with gr.Column(elem_id="cx-filters"):
+        with gr.Row(elem_classes="cx-filters"):
+            choices = [
+                gr.Dropdown([_ANY], value="", label=name.capitalize(), min_width=130, filterable=True)
+                for name in FIELDS[:6]
+            ]
+        with gr.Row(elem_classes="cx-filters"):
+            words = gr.Textbox(
+                label="Words", info='All of them; "several together" in quotation marks.', elem_id="cx-words",
+                max_length=500, scale=2,
+            )  # fmt: skip
+            goal = gr.Textbox(label="Goal", info="Its id.", max_length=200, min_width=130)
+            since = gr.Textbox(label="From (UTC)", info="2026-11-26 14:30", max_length=40, min_width=130)
+            until = gr.Textbox(label="Before (UTC)", info="2026-11-27", max_length=40, min_width=130)
+    return [*choices, words, goal, since, until]
 
 
 def _import_form() -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add `annotation_submissions`, with those whose verdicts are there: nothing tells imported ones apart."""
+    """Add `annotation_submissions`, with those whose verdicts are there: imported ones look the same."""
     op.create_table(
         "annotation_submissions",
         sa.Column("submission_id", sa.Text(), primary_key=True),
