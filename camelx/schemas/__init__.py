@@ -1,13 +1,14 @@
 """The frozen records that cross from one room to another, and the protocol by which rooms know agents.
 
-`records` has what the loop works with, `events` what happens in a cycle, `launches` how one was
-started, `people` who uses camelx and what
-they may do.
+`base` says what every record is, `loop` what the loop works with; `events` what happens in a cycle,
+`launches` how one was started, `live` what live sessions are, `people` who uses camelx and what they may do.
+The others are what lists, figures and the queue of judgements are made of.
 """
 
 from camelx.schemas.agent_versions import AgentVersion
 from camelx.schemas.agreement import TimedVote
 from camelx.schemas.annotating import AnnotationFilter, Given, Lease, RankedCycle, Skip
+from camelx.schemas.base import CONTROL_CHARACTERS, Record, content_hash, derived_seed, stable_id, utc_now
 from camelx.schemas.events import (
     CycleEvent,
     CycleStatusChanged,
@@ -45,16 +46,7 @@ from camelx.schemas.live import (
     SessionView,
     session_goal_id,
 )
-from camelx.schemas.people import (
-    AccessRole,
-    ApiToken,
-    AuditEntry,
-    KeptAnswer,
-    Principal,
-    User,
-)
-from camelx.schemas.records import (
-    CONTROL_CHARACTERS,
+from camelx.schemas.loop import (
     AdapterVersion,
     Agent,
     Annotation,
@@ -67,7 +59,6 @@ from camelx.schemas.records import (
     Message,
     PreferencePair,
     Ranking,
-    Record,
     Reply,
     ReviewForm,
     Role,
@@ -78,10 +69,14 @@ from camelx.schemas.records import (
     Verdict,
     VerifierKind,
     Vote,
-    content_hash,
-    derived_seed,
-    stable_id,
-    utc_now,
+)
+from camelx.schemas.people import (
+    AccessRole,
+    ApiToken,
+    AuditEntry,
+    KeptAnswer,
+    Principal,
+    User,
 )
 from camelx.schemas.streams import Dropped, EventMessage, Ping
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from camelx.schemas.records import Record, utc_now
+from camelx.schemas.base import Record, utc_now
 
 
 class AgentVersion(Record):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from camelx.schemas.records import Record, Verdict
+from camelx.schemas.base import Record
+from camelx.schemas.loop import Verdict
 
 
 class TimedVote(Record):

@@ -1,4 +1,4 @@
-"""What passes between the annotation queue and the database: who holds what, what was given, what is meant."""
+"""What passes between the annotation queue and the database: who holds what, what was given and meant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime, Field
 
-from camelx.schemas.records import Record, Verdict, utc_now
+from camelx.schemas.base import Record, utc_now
+from camelx.schemas.loop import Verdict
 
 
 class AnnotationFilter(Record):

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from camelx.schemas.records import CycleStatus, Record, Stage, utc_now
+from camelx.schemas.base import Record, utc_now
+from camelx.schemas.loop import CycleStatus, Stage
 
 
 class CycleStatusChanged(Record):

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
-from camelx.schemas.records import Goal, Record, Role, Stage
+from camelx.schemas.base import Record
+from camelx.schemas.loop import Goal, Role, Stage
 
 
 class InteractionStatus(StrEnum):

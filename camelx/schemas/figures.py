@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from camelx.schemas.records import CycleStatus, Record, Stage
+from camelx.schemas.base import Record
+from camelx.schemas.loop import CycleStatus, Stage
 
 
 class CycleFigure(Record):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from camelx.schemas.records import Record, utc_now
+from camelx.schemas.base import Record, utc_now
 
 
 class Launch(Record):

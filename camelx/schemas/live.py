@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from camelx.schemas.records import Record, stable_id, utc_now
+from camelx.schemas.base import Record, stable_id, utc_now
 
 LIVE_CYCLE = "live"
 """Id of the one cycle per database that the interactions of all live sessions belong to; its number is 0."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from camelx.schemas.records import Record, utc_now
+from camelx.schemas.base import Record, utc_now
 
 
 class AccessRole(StrEnum):

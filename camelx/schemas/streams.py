@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from camelx.schemas.base import Record, utc_now
 from camelx.schemas.events import CycleEvent
-from camelx.schemas.records import Record, utc_now
 
 
 class EventMessage(Record):

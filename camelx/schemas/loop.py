@@ -1,51 +1,19 @@
-"""The frozen records that cross from one room to another.
+"""What the loop works with: goals, interactions, votes, rankings, pairs, adapters, cycles.
 
-Rooms take and return these; the database stores them; the files hold them. Identifiers are content
-addresses (`stable_id`): the same item of the same cycle has the same id on every run, which is what makes
-a stage repeatable and a cycle resumable.
+Rooms take and return these; the database stores them; the files hold them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-
-def stable_id(*parts: object) -> str:
-    """Return a 24-digit hexadecimal id that depends on nothing but `parts`."""
-    joined = "\x1f".join(str(part) for part in parts)
-    return hashlib.sha256(joined.encode()).hexdigest()[:24]
-
-
-def derived_seed(seed: int, of: object) -> int:
-    """Return the seed of one thing (a cycle, a model call), below 2**28: some servers take no large one."""
-    return int(stable_id("seed", seed, of)[:7], 16)
-
-
-def utc_now() -> datetime:
-    """Return the present moment, with its time zone."""
-    return datetime.now(UTC)
-
-
-CONTROL_CHARACTERS = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffd]"
-)
-"""What no text that is trained on may hold: control characters but tab and line ends, characters without
-width or that turn the direction, and the mark of a byte that could not be decoded. Joined emoji and Persian
-spelt with U+200C fall under it, too: in the data that camelx is checked with they count as dirty."""
-
-
-class Record(BaseModel):
-    """Base of all records: immutable, with unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from camelx.schemas.base import Record, stable_id, utc_now
 
 
 class Role(StrEnum):
@@ -376,8 +344,8 @@ class AdapterVersion(Record):
     cycle_id: str | None = None
     created_at: datetime | None = None
     aliases: tuple[str, ...] = ()
-    metrics: dict[str, float] = {}
-    tags: dict[str, str] = {}
+    metrics: dict[str, float] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -397,9 +365,9 @@ class StageReport(Record):
     model_seconds: float = 0.0
     """Of these, seconds inside forward passes of a model or training steps."""
     n_model_calls: int = 0
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = Field(default_factory=dict)
     """What the stage counted, such as {"interactions": 1600}."""
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
     """JSON-ready facts for the summary: paths, metrics, a decision."""
     error: str | None = None
 
@@ -434,11 +402,3 @@ class Cycle(Record):
                 f"cycle {self.id} ends at {self.finished_at}, before its start at {self.started_at}"
             )
         return self
-
-
-def content_hash(items: Iterable[str]) -> str:
-    """Return the SHA-256 of the items in order, each ended by a line feed, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for item in items:
-        digest.update(item.encode() + b"\n")
-    return digest.hexdigest()
