@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from camelx import config as settings_room
 from camelx import stages
 from camelx.agents import PolicyModel, check_team, open_team
 from camelx.config import AgentsConfig, load_config
@@ -233,14 +231,6 @@ def test_two_tools_of_one_name_are_refused(server: Any) -> None:
 def test_tools_on_a_backend_that_calls_none_are_refused(backend: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=f"'solver' has tools.*kind {backend['kind']}.*use kind openai"):
         config(backend, "MathToolkit")
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    settings_room.settings.cache_clear()
-    yield tmp_path
-    settings_room.settings.cache_clear()
 
 
 def write_configs(root: Path, server: Any, base: Path, backend: str) -> Path:

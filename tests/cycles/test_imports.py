@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from camelx import stages
-from camelx.config import settings
 from camelx.cycles import open_store
 from camelx.cycles.imports import import_rounds
 from camelx.cycles.opening import open_cycle
@@ -26,14 +24,6 @@ ROUND = {
     ],
     "human": [{"a": "m1", "b": "m2", "votes": [1], "annotators": ["ann"]}],
 }
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    settings.cache_clear()
-    yield tmp_path
-    settings.cache_clear()
 
 
 def test_a_file_of_rounds_becomes_a_cycle_that_goes_on_at_mutual_ranking(root: Path) -> None:

@@ -1,25 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from camelx import config
 from camelx.cycles.policies import load_champion, open_registry, resolve_base
 from camelx.errors import ConfigError, RegistryError
 from camelx.training import base_sha256
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    config.settings.cache_clear()
-    yield tmp_path
-    config.settings.cache_clear()
 
 
 def test_a_champion_is_not_loaded_onto_a_base_that_changed(root: Path) -> None:

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from stored_cycles import add_completed, add_running
 
-from camelx import config
 from camelx.schemas import CycleStatus, Launch, Stage
-from camelx.server import create_app
 from camelx.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    monkeypatch.setenv("CAMELX_PROJECT", str(ROOT))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    config.settings.cache_clear()
-    with Workspace.open(config.settings()) as opened:
-        yield opened
-    config.settings.cache_clear()
-
-
-@pytest.fixture
-def client(workspace: Workspace) -> TestClient:
-    return TestClient(create_app(workspace, pages=False), base_url="http://127.0.0.1")
 
 
 def test_the_list_is_paged_newest_first_and_can_be_filtered(client: TestClient, workspace: Workspace) -> None:

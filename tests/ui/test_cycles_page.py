@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from pairs_to_judge import add_pairs_to_judge
 from stored_cycles import add_completed, add_running
 
-from camelx import config
 from camelx.cycles.comparing import compare
 from camelx.cycles.summary import CycleSummary, summaries_of
 from camelx.errors import ConfigError
@@ -24,17 +22,6 @@ from camelx.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e[x](javascript:alert(3))\x1b[31m"
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    monkeypatch.setenv("CAMELX_PROJECT", str(ROOT))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    config.settings.cache_clear()
-    with Workspace.open(config.settings()) as opened:
-        yield opened
-    config.settings.cache_clear()
 
 
 @pytest.fixture
