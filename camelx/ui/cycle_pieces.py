@@ -5,7 +5,7 @@ In: summaries, events, comparisons. Out: markup in which all that models and peo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,18 @@ _MARKS = {
     CycleStatus.FAILED: "✗",
     CycleStatus.CANCELLED: "■",
 }
+
+
+_WORDS = {
+    "n_goals": "goals",
+    "n_model_calls": "model calls",
+    "peak_rss_mb": "peak memory, MB",
+    "seconds": "whole cycle: seconds",
+    "low": "interval from",
+    "high": "interval to",
+    "promoted": "put in use",
+}
+"""What a comparison calls things, where that is no word for a reader."""
 
 
 @dataclass(frozen=True)
@@ -246,21 +258,25 @@ def comparison(both: Comparison) -> Markup:
     """Return two cycles side by side."""
     a, b = both.a.cycle.id, both.b.cycle.id
     parts = []
-    for title, rows, none in (
-        ("Config", both.config, "The configs are the same."),
-        ("Work", both.counts, ""),
-        ("Held-out goals", both.heldout, ""),
-        ("Cost", both.costs, ""),
+    for title, shown in (
+        ("Config", [(row.what, _value(row.a), _value(row.b)) for row in both.config]),
+        ("Work", list(_compared(both.counts, _value))),
+        ("Held-out goals", list(_compared(both.heldout, _solved))),
+        ("Cost", list(_compared(both.costs, _value))),
     ):
-        shown = list(_compared(rows))
         parts.append(tag("h3", title))
-        parts.append(_table(("", a, b), shown) if shown else tag("p", none or "Nothing yet."))
+        parts.append(_table(("", a, b), shown) if shown else tag("p", "The configs are the same."))
     return tag("div", *parts, css="cx-compare")
 
 
-def _compared(rows: Sequence[Difference]) -> Iterator[tuple[str, str, str]]:
+def _compared(rows: Sequence[Difference], value: Callable[[Any], str]) -> Iterator[tuple[str, str, str]]:
     for row in rows:
-        yield row.what, _value(row.a), _value(row.b)
+        yield _WORDS.get(row.what, row.what.replace("_", " ")), value(row.a), value(row.b)
+
+
+def _solved(value: Any) -> str:
+    """Return a share as one; anything else as it is."""
+    return f"{value:.1%}" if isinstance(value, float) else _value(value)
 
 
 def _value(value: Any) -> str:

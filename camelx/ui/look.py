@@ -52,6 +52,7 @@ CSS = """
 .cx-blocks, .cx-blocks :is(thead, tbody, tr), .cx-compare :is(table, thead, tbody, tr) {
   border: 0 !important; }
 .cx-blocks th, .cx-blocks td, .cx-compare th, .cx-compare td { border-width: 0 0 1px !important; }
+.cx-compare :is(th, td):not(:first-child) { min-width: 4.5rem; }
 .cx-blocks a { padding: 0; }
 .cx-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .5rem; }
 .cx-tile { display: flex; flex-direction: column; padding: .5rem .75rem; border-radius: .4rem;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,15 @@ def test_nothing_that_models_or_people_wrote_is_markup(workspace: Workspace) -> 
         assert "<img" not in shown
         assert "\u202e" not in shown
         assert "\x1b" not in shown
+
+
+def test_a_comparison_is_in_words(workspace: Workspace) -> None:
+    for number in (1, 2):
+        add_completed(workspace.store, number)
+    shown = comparison(compare(*summaries_of(workspace.store, workspace.store.cycles())))
+    for word in ("model calls", "peak memory, MB", "put in use", "interval from", "<td>40.0%</td>"):
+        assert word in shown
+    assert "_" not in re.sub("<[^>]*>", "", shown.partition("<h3>Work</h3>")[2])
 
 
 def test_steps_that_came_again_after_a_stop_are_drawn_once(workspace: Workspace) -> None:
