@@ -26,7 +26,6 @@ from camelx.ui.pages.agreement import AgreementPage
 from camelx.ui.verdict_batches import Asked
 from camelx.workspace import Workspace
 
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e[x](javascript:alert(3))\x1b[31m"
 ROOT = Principal(name="root", role=AccessRole.ADMIN, via="cli")
 ALL = "all cycles"
@@ -335,32 +334,27 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the app did not start")
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
-def test_an_admin_settles_by_keyboard_undoes_and_downloads(address: str, tmp_path: Path) -> None:
-    from playwright.sync_api import expect, sync_playwright
+def test_an_admin_settles_by_keyboard_undoes_and_downloads(address: str, tab: Any, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto(f"{address}/agreement?cycle=c1")
-        dispute = page.locator("#cx-dispute")
-        expect(dispute).to_contain_text("1 of 3", timeout=60_000)
-        expect(page.locator("#key-b")).to_be_visible(timeout=20_000)
-        page.keyboard.press("b")
-        expect(page.locator("#cx-settled")).to_contain_text("Settled: B is better", timeout=20_000)
-        page.keyboard.press("p")
-        expect(dispute).to_contain_text("Settled by local: B is better", timeout=20_000)
-        page.keyboard.press("u")
-        expect(page.locator("#cx-settled")).to_contain_text("taken back", timeout=20_000)
-        expect(dispute).not_to_contain_text("Settled", timeout=20_000)
-        with page.expect_download() as download:
-            page.get_by_role("link", name="JSONL").click()
-        lines = Path(download.value.path()).read_text("utf-8").splitlines()
-        assert len(lines) == 6
-        uploaded = tmp_path / "more.jsonl"
-        uploaded.write_text(json.dumps(json.loads(lines[0]) | {"annotator": "chloe"}) + "\n")
-        page.get_by_text("Import annotations").click()
-        page.locator("#cx-import input[type=file]").set_input_files(str(uploaded))
-        page.get_by_role("button", name="Import 1 verdicts").click(timeout=20_000)
-        expect(page.locator("#cx-agreement")).to_contain_text("chloe", timeout=20_000)
-        browser.close()
+    tab.goto(f"{address}/agreement?cycle=c1")
+    dispute = tab.locator("#cx-dispute")
+    expect(dispute).to_contain_text("1 of 3", timeout=60_000)
+    expect(tab.locator("#key-b")).to_be_visible(timeout=20_000)
+    tab.keyboard.press("b")
+    expect(tab.locator("#cx-settled")).to_contain_text("Settled: B is better", timeout=20_000)
+    tab.keyboard.press("p")
+    expect(dispute).to_contain_text("Settled by local: B is better", timeout=20_000)
+    tab.keyboard.press("u")
+    expect(tab.locator("#cx-settled")).to_contain_text("taken back", timeout=20_000)
+    expect(dispute).not_to_contain_text("Settled", timeout=20_000)
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name="JSONL").click()
+    lines = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert len(lines) == 6
+    uploaded = tmp_path / "more.jsonl"
+    uploaded.write_text(json.dumps(json.loads(lines[0]) | {"annotator": "chloe"}) + "\n")
+    tab.get_by_text("Import annotations").click()
+    tab.locator("#cx-import input[type=file]").set_input_files(str(uploaded))
+    tab.get_by_role("button", name="Import 1 verdicts").click(timeout=20_000)
+    expect(tab.locator("#cx-agreement")).to_contain_text("chloe", timeout=20_000)

@@ -19,7 +19,6 @@ from camelx.ui.differences import differences, folded, side_by_side
 from camelx.ui.pages.annotate import AnnotatePage, OnScreen
 from camelx.workspace import Workspace
 
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e[x](javascript:alert(3))\x1b[31m"
 ROOT = Principal(name="root", role=AccessRole.ADMIN, via="cli")
 CHOSEN = (None, "any", "any")
@@ -246,17 +245,6 @@ def served(workspace: Workspace) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}/"
     server.should_exit = True
     thread.join(20)
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not there: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 def test_ten_pairs_are_judged_by_keyboard_with_a_reload_between_and_one_undone(

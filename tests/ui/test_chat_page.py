@@ -21,7 +21,6 @@ from camelx.ui.pages.chat import ChatPage
 from camelx.workspace import Workspace
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e[x](javascript:alert(3))\x1b[31m"
-CHROMIUM = Path("/usr/bin/chromium")
 HERE = ("seen", "head", "said", "live", "timer", "decide", "proposal", "pick", "message", "send", "stop",
         "ending", "list")  # fmt: skip
 
@@ -170,25 +169,63 @@ def test_whatever_is_said_is_shown_as_text():
         for n, kind in enumerate(kinds, 1)
     )
     shown = conversation(SessionView(session=session, events=events))
-    shown += being_said({HOSTILE: HOSTILE}, is_busy=True)
+    busy = session.model_copy(update={"phase": "busy"})
+    shown += being_said(SessionView(session=busy, events=events, under_way={HOSTILE: HOSTILE}))
     assert "<script" not in shown
     assert "<img" not in shown
     assert "\u202e" not in shown
     assert "\x1b" not in shown
 
 
+def test_the_first_of_two_that_is_whole_stands_beside_the_other_and_nowhere_else():
+    session = LiveSession(id="s", owner="ann", mode="ab", policy_name="p", policy_base="d", config={})
+    asked, b = (
+        SessionEvent(session_id="s", seq=1, kind="human", speaker="ann", text="How much?"),
+        SessionEvent(session_id="s", seq=2, kind="turn", speaker="B", text="It is five."),
+    )
+    busy = session.model_copy(update={"phase": "busy"})
+    view = SessionView(session=busy, events=(asked, b), under_way={"A": "Let me"})
+    assert "five" not in conversation(view)
+    both = being_said(view)
+    assert "cx-chat-two" in both
+    assert both.index("Let me") < both.index("five")
+    silent = being_said(view.model_copy(update={"under_way": {}}))
+    assert silent.index("<b>A</b>") < silent.index("five")
+    a = b.model_copy(update={"seq": 3, "speaker": "A", "text": "It is four."})
+    whole = SessionView(session=busy, events=(asked, b, a))
+    assert conversation(whole).index("four") < conversation(whole).index("five")
+    assert "five" not in being_said(whole)
+
+
+def test_a_look_reads_only_the_last_events_while_nothing_happens(page, workspace, monkeypatch):
+    i = page.begin("talk", "champion", "", False, "camel", asks())[0]
+    for text in ("How much is 2 and 2?", "Say it in French.", "And now?"):
+        page.say(i, text, asks())
+        wait(workspace, i, "listening")
+    here = seen(page.look(i, "", asks()))
+    read, read_events = [], workspace.store.session_events
+
+    def counted(session_id, **fields):
+        read.append(read_events(session_id, **fields))
+        return read[-1]
+
+    monkeypatch.setattr(workspace.store, "session_events", counted)
+    again = seen(page.look(i, here["seen"], asks()))
+    assert (again["seen"], again["said"]) == (here["seen"], gr.skip())
+    assert [len(events) for events in read] == [2]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "x", "other 7 listening active", "{i} x", "{i} -1", "{i} ²", "{i} " + "9" * 30]
+)
+def test_what_a_browser_says_it_has_seen_is_not_trusted(page, workspace, wrong):
+    i = page.begin("talk", "champion", "", False, "camel", asks())[0]
+    page.say(i, "How much is 2 and 2?", asks())
+    wait(workspace, i, "listening")
+    assert "How much is 2 and 2?" in seen(page.look(i, wrong.replace("{i}", i), asks()))["said"]
+
+
 # --- in a browser
-
-
-@pytest.fixture
-def browser():
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs Chromium at {CHROMIUM}")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 def write(page, text):
@@ -237,4 +274,4 @@ def test_a_listener_hears_before_the_turn_is_finished(workspace):
     i = workspace.sessions.create(LOCAL, SessionRequest(mode="talk")).id
     workspace.sessions.send(LOCAL, i, Say(text="How much is 2 and 2?"))
     view = hear(workspace.sessions, i, "Plan", who=LOCAL)
-    assert "cx-chat-under-way" in being_said(view.under_way, is_busy=True)
+    assert "cx-chat-under-way" in being_said(view)

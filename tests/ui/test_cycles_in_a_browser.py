@@ -22,7 +22,6 @@ from camelx.config import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture
@@ -54,54 +53,41 @@ def app(small_project: Settings) -> Iterator[str]:  # noqa: F811
     assert process.wait(90) == 0
 
 
-@pytest.fixture
-def browser_page() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"browser tests need {CHROMIUM}")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(30_000)
-        yield page
-        browser.close()
-
-
 def test_a_person_starts_a_cycle_cancels_it_goes_on_and_watches_it_end(
     app: str,
-    browser_page: Any,
+    tab: Any,
     answering: CountingServer,  # noqa: F811
 ) -> None:
     from playwright.sync_api import expect
 
-    page, slow = browser_page, 500_000
+    slow = 500_000
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
     answering.delay_s = 0.3
-    page.goto(f"{app}/cycles")
-    expect(page.locator("#cx-list")).to_contain_text("No cycle yet")
-    page.get_by_label("Overrides").fill("goals.m=3")
-    expect(page.get_by_text("goals.m: unknown key")).to_be_visible(timeout=60_000)
-    page.get_by_label("Overrides").fill("goals.n=6")
-    expect(page.get_by_text("This can be started.")).to_be_visible(timeout=60_000)
-    page.locator("#cx-start").click()
-    watched = page.locator("#cx-watched")
+    tab.goto(f"{app}/cycles")
+    expect(tab.locator("#cx-list")).to_contain_text("No cycle yet")
+    tab.get_by_label("Overrides").fill("goals.m=3")
+    expect(tab.get_by_text("goals.m: unknown key")).to_be_visible(timeout=60_000)
+    tab.get_by_label("Overrides").fill("goals.n=6")
+    expect(tab.get_by_text("This can be started.")).to_be_visible(timeout=60_000)
+    tab.locator("#cx-start").click()
+    watched = tab.locator("#cx-watched")
     expect(watched.locator("h2")).to_contain_text("Cycle c1")
     expect(watched.locator("h2")).to_contain_text("running", timeout=slow)
     expect(watched).to_contain_text(re.compile(r"\d+ of \d+ interactions"), timeout=slow)
 
-    page.get_by_role("button", name="Cancel this cycle").click()
-    page.get_by_role("button", name="Yes, cancel it").click()
+    tab.get_by_role("button", name="Cancel this cycle").click()
+    tab.get_by_role("button", name="Yes, cancel it").click()
     expect(watched.locator("h2")).to_contain_text("cancelled", timeout=slow)
     answering.delay_s = 0.0
-    page.reload()
-    page.get_by_role("button", name="Go on with it").click()
-    page.get_by_role("button", name="Yes, go on").click()
+    tab.reload()
+    tab.get_by_role("button", name="Go on with it").click()
+    tab.get_by_role("button", name="Yes, go on").click()
     expect(watched.locator("h2")).to_contain_text(re.compile("queued|running"))
     expect(watched.locator("h2")).to_contain_text("completed", timeout=slow)
     expect(watched.locator("svg")).to_have_count(2)
-    expect(page.locator("#cx-list")).to_contain_text("completed")
-    with page.context.expect_page() as opened:
+    expect(tab.locator("#cx-list")).to_contain_text("completed")
+    with tab.context.expect_page() as opened:
         watched.get_by_text("validation report").click()
     expect(opened.value.locator("h1")).to_be_visible()
     assert errors == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,6 @@ from camelx.schemas import AccessRole, Interaction, ToolCall
 from camelx.server import create_app
 from camelx.ui.pages.interactions import FIELDS, InteractionsPage
 from camelx.workspace import Workspace
-
-CHROMIUM = Path("/usr/bin/chromium")
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    config.settings.cache_clear()
-    with Workspace.open(config.settings()) as opened:
-        yield opened
-    config.settings.cache_clear()
 
 
 @pytest.fixture
@@ -201,18 +188,11 @@ def test_viewers_look_and_do_not_import(tmp_path: Path, monkeypatch: pytest.Monk
     config.settings.cache_clear()
 
 
-def test_a_search_is_typed_kept_by_a_reload_and_leads_to_a_call_and_its_thread(workspace: Workspace) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"browser tests need {CHROMIUM}")
+def test_a_search_is_typed_kept_by_a_reload_and_leads_to_a_call_and_its_thread(
+    workspace: Workspace, tab: Any
+) -> None:
     add_threaded_goal()
-    with (
-        live_server(create_app(workspace), lifespan="on") as server,
-        sync_api.sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        tab = browser.new_page()
-        tab.set_default_timeout(60_000)
+    with live_server(create_app(workspace), lifespan="on") as server:
         tab.goto(f"{server.url}/interactions")
         tab.get_by_text("8 interactions").wait_for()
         tab.locator("#cx-words textarea, #cx-words input").press_sequentially('"it is 5"', delay=40)
@@ -234,4 +214,3 @@ def test_a_search_is_typed_kept_by_a_reload_and_leads_to_a_call_and_its_thread(w
         tab.locator("#cx-fold").click()
         tab.locator("#cx-words textarea, #cx-words input").press_sequentially("perhaps", delay=40)
         tab.get_by_text("1 interaction, filtered by text").wait_for()
-        browser.close()
