@@ -321,6 +321,8 @@ def test_without_sign_in_another_origins_page_can_not_act(local_app):
     new = {"name": "eve", "role": "admin", "password": PASSWORD}
     for headers in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
         is_problem(client.post("/api/v1/users", json=new, headers=headers), 403)
+    assert client.get("/api/v1/users").json() == []
+    assert client.post("/api/v1/users", json=new).status_code == 201, "a page of this origin can"
 
 
 # Limits

@@ -31,15 +31,22 @@ def test_the_same_request_is_answered_the_same(app):
     assert len(client_of(app, "admin").get("/api/v1/users").json()) == 5
 
 
+def names(app):
+    return {user["name"] for user in client_of(app, "admin").get("/api/v1/users").json()}
+
+
 def test_another_request_under_the_same_key_is_a_mistake(app):
     add(app)
     is_problem(add(app, name="bob"), 422)
+    assert "bob" not in names(app)
     assert add(app, name="bob", key="k2").status_code == 201
 
 
 def test_a_key_is_its_users_own(app):
     add(app)
-    is_problem(add(app, asking="operator"), 403)
+    refused = add(app, asking="operator")
+    is_problem(refused, 403)
+    assert "idempotency-replayed" not in refused.headers, "the answer to somebody else"
 
 
 def test_a_request_that_did_nothing_may_be_sent_again(app):
@@ -51,6 +58,7 @@ def test_a_request_that_did_nothing_may_be_sent_again(app):
 @pytest.mark.parametrize("key", ["", "x" * 201, "with space"])
 def test_a_key_that_is_none_is_refused(app, key):
     is_problem(add(app, key=key), 422)
+    assert "ada" not in names(app)
 
 
 def test_of_two_at_once_one_creates(app):

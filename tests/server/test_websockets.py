@@ -230,8 +230,10 @@ async def test_what_the_client_says_is_heard_and_the_end_has_its_reason(talk, wo
 async def test_a_client_that_goes_leaves_nothing_running(talk, words):
     async with connect(talk) as socket:
         await socket.recv()
-    while "served" not in words.heard:
+    deadline = time.monotonic() + 60
+    while "served" not in words.heard and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
+    assert words.heard == ["served"]
 
 
 async def test_a_client_that_takes_nothing_is_let_go(talk, words):
