@@ -65,6 +65,12 @@ class Watched:
     links: Sequence[tuple[str, str]] = ()
     """(What, address) of what else there is on it."""
 
+    @property
+    def is_cancelled_on_request(self) -> bool:
+        """Whether somebody stopped it: then nothing is said of the signal that did."""
+        is_asked = self.launch is not None and self.launch.cancel_asked_at is not None
+        return is_asked and self.summary.cycle.status is CycleStatus.CANCELLED
+
 
 def cycle_list(summaries: Sequence[CycleSummary], selected: str | None) -> Markup:
     """Return the list of cycles, newest first, each a link to its own view."""
@@ -123,7 +129,9 @@ def _told(watched: Watched) -> Markup:
         )
     elif cycle.status is CycleStatus.RUNNING and launch is not None and launch.cancel_asked_at:
         said.append("Somebody asked it to stop; it closes what it does first.")
-    if cycle.error:
+    if watched.is_cancelled_on_request:
+        said.append("It was cancelled on request; what was answered is kept, and it can be gone on with.")
+    elif cycle.error:
         said.append(cycle.error)
     who = launch.requested_by if launch else None
     said.append(f"Started {_moment(cycle.started_at)}" + (f" by {who}." if who else "."))
@@ -145,7 +153,8 @@ def _ladder(watched: Watched) -> Markup:
         seconds = _seconds(report.seconds + so_far) if report else ""
         body = [tag("span", _MARKS[status], css="cx-mark"), tag("span", str(stage)), tag("span", seconds)]
         bar = _bar(stage, watched.progress) if runs else Markup("")
-        error = tag("div", report.error, css="cx-text cx-bad") if report and report.error else Markup("")
+        told = report.error if report and not watched.is_cancelled_on_request else None
+        error = tag("div", told, css="cx-text cx-bad") if told else Markup("")
         items.append(
             Markup(f'<li class="cx-stage cx-{state}" title="{escaped(state)}">')
             + tag("div", *body, css="cx-stage-line")

@@ -156,6 +156,23 @@ def test_nothing_that_models_or_people_wrote_is_markup(workspace: Workspace) -> 
         assert "\x1b" not in shown
 
 
+def test_of_a_cycle_that_somebody_cancelled_no_signal_is_told() -> None:
+    said = "stopped by Ctrl-C or SIGTERM"
+    cycle = Cycle(
+        id="c1", number=1, status=CycleStatus.CANCELLED, config={}, trace_id="t", error="aborted by a signal"
+    )
+    report = StageReport(cycle_id="c1", stage=Stage.RANK, status=CycleStatus.CANCELLED, error=said)
+    summary = CycleSummary(cycle=cycle, reports={Stage.RANK: report})
+    asked = Launch(cycle_id="c1", requested_by="ada", cancel_asked_at=utc_now())
+    shown = watched_cycle(Watched(summary=summary, launch=asked))
+    assert "It was cancelled on request" in shown
+    assert "signal" not in shown
+    assert said not in shown
+    killed = watched_cycle(Watched(summary=summary, launch=Launch(cycle_id="c1", requested_by="ada")))
+    assert said in killed
+    assert "aborted by a signal" in killed
+
+
 def test_a_comparison_is_in_words(workspace: Workspace) -> None:
     for number in (1, 2):
         add_completed(workspace.store, number)
