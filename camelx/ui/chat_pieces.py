@@ -31,8 +31,9 @@ def conversation(view: SessionView, *, everything: bool = False) -> Markup:
     """Return what was said, the newest last."""
     if not view.events:
         return tag("div", _invitation(view.session), css="cx-empty")
-    events = list(view.events if everything else view.events[-_MOST_SHOWN:])
-    n_before = len(view.events) - len(events)
+    whole = view.events[: -1 if _waits_for_its_other(view) else None]
+    events = list(whole if everything else whole[-_MOST_SHOWN:])
+    n_before = len(whole) - len(events)
     pieces = []
     if n_before:
         address = f"/chat?session={quote(view.session.id)}&all=1"
@@ -45,22 +46,22 @@ def conversation(view: SessionView, *, everything: bool = False) -> Markup:
     return tag("div", tag("div", *pieces, css="cx-chat-said"), css="cx-chat")
 
 
-def being_said(under_way: dict[str, str], *, is_busy: bool) -> Markup:
-    """Return the answers that are being made."""
-    if not is_busy:
+def being_said(view: SessionView) -> Markup:
+    """Return the answers that are being made; beside the second of two the first, which is whole.
+
+    Of the view's events the last two are looked at.
+    """
+    if view.session.phase != "busy":
         return Markup("")
-    if not under_way:
+    bubbles = {speaker: _under_way(speaker, said) for speaker, said in view.under_way.items()}
+    if _waits_for_its_other(view):
+        first = view.events[-1]
+        other = "B" if first.speaker == "A" else "A"
+        bubbles = {other: _under_way(other, "")} | bubbles | {first.speaker: _bubble(first)}
+    if not bubbles:
         return tag("p", "...", css="cx-chat-note")
-    bubbles = [
-        tag(
-            "div",
-            tag("div", tag("b", speaker), css="cx-chat-who"),
-            tag("div", said, css="cx-text cx-chat-under-way"),
-            css="cx-chat-bubble cx-chat-agent",
-        )
-        for speaker, said in sorted(under_way.items())
-    ]
-    return tag("div", *bubbles, css="cx-chat-two" if len(bubbles) > 1 else "")
+    pieces = [bubbles[speaker] for speaker in sorted(bubbles)]
+    return tag("div", *pieces, css="cx-chat-two" if len(pieces) > 1 else "")
 
 
 def heading(view: SessionView) -> Markup:
@@ -128,6 +129,19 @@ def _invitation(session: LiveSession) -> str:
         "talk": "Write a goal or a question; the Executor answers.",
         "ab": "Write a goal. Two versions answer it, as A and B; you pick the better one.",
     }[session.mode]
+
+
+def _under_way(speaker: str, said: str) -> Markup:
+    who = tag("div", tag("b", speaker), css="cx-chat-who")
+    return tag(
+        "div", who, tag("div", said, css="cx-text cx-chat-under-way"), css="cx-chat-bubble cx-chat-agent"
+    )
+
+
+def _waits_for_its_other(view: SessionView) -> bool:
+    """Whether the last event is the answer of one of two, while the other one still answers."""
+    are_answers = [event.kind == "turn" and event.speaker in ("A", "B") for event in view.events[-2:]]
+    return view.session.phase == "busy" and are_answers[-1:] == [True] and are_answers != [True, True]
 
 
 def _next(events: Sequence[SessionEvent]) -> tuple[int, Markup]:

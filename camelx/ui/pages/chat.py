@@ -27,6 +27,8 @@ from camelx.ui.guard import guard, shown
 from camelx.workspace import Workspace
 
 _LOOK_EVERY_S = 0.25
+_LOOKED_BACK = 2
+"""Events that are read again at each look: what is being said stands beside the last of them."""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _ONCE: dict[str, Any] = _QUIET | {"trigger_mode": "once"}
 _KEEP_ADDRESS = (
@@ -179,10 +181,10 @@ class ChatPage:
             return (*_nothing(nothing_selected()), self._listed(principal, None))
         try:
             last = _last_seen(selected, seen)
-            view = self._sessions.view(principal, selected, after=last)
-            if last and not view.events and _mark(view, last) == seen:
-                return (seen, gr.skip(), gr.skip(), _live(view), *([gr.skip()] * 9))
-            whole = self._sessions.view(principal, selected) if last else view
+            view = self._sessions.view(principal, selected, after=max(0, last - _LOOKED_BACK))
+            if last and _mark(view) == seen:
+                return (seen, gr.skip(), gr.skip(), being_said(view), *([gr.skip()] * 9))
+            whole = self._sessions.view(principal, selected) if last > _LOOKED_BACK else view
         except CamelxError as e:
             said = tag("div", tag("p", str(e)), tag("p", "Choose one below, or begin one."), css="cx-empty")
             return (*_nothing(said), self._listed(principal, None))
@@ -197,7 +199,7 @@ class ChatPage:
             _mark(view),
             heading(view),
             conversation(view, everything=bool(query.get("all"))),
-            _live(view),
+            being_said(view),
             gr.Timer(active=is_busy),
             gr.update(visible=is_mine and phase == "deciding"),
             gr.update(value=proposal) if phase == "deciding" else gr.skip(),
@@ -209,20 +211,16 @@ class ChatPage:
         )
 
 
-def _mark(view: SessionView, last: int = 0) -> str:
+def _mark(view: SessionView) -> str:
     """Return what tells whether a session has changed: its id, its last event, what it waits for."""
-    seq = view.events[-1].seq if view.events else last
+    seq = view.events[-1].seq if view.events else 0
     return f"{view.session.id} {seq} {view.session.phase} {view.session.status}"
 
 
 def _last_seen(selected: str, seen: str) -> int:
     """Return the number of the last event that the page shows of this session; 0: it shows none."""
-    session_id, _, rest = seen.partition(" ")
-    return int(rest.partition(" ")[0]) if session_id == selected else 0
-
-
-def _live(view: SessionView) -> Markup:
-    return being_said(view.under_way, is_busy=view.session.phase == "busy")
+    session_id, seq, *_ = [*(seen or "").split(" "), ""]
+    return int(seq) if session_id == selected and seq.isdecimal() and len(seq) < 10 else 0
 
 
 def _label(view: SessionView) -> str:
@@ -277,7 +275,9 @@ def build(workspace: Workspace) -> None:
     """Lay out the page, and let each component call its handler."""
     page, layout = ChatPage(workspace), Layout()
     address = gr.Textbox(visible="hidden")
-    selected, seen, timer = gr.State(None), gr.State(""), gr.Timer(_LOOK_EVERY_S, active=False)
+    selected, timer = gr.State(None), gr.Timer(_LOOK_EVERY_S, active=False)
+    # Kept by the browser: where two answers overtake each other it is still that of what the page shows.
+    seen = gr.Textbox("", visible="hidden")
     here = [seen, *layout.shown(timer)]
     _wire_beginning(page, layout, selected, address, here)
     timer.tick(page.look, [selected, seen], here, **_QUIET)
