@@ -20,11 +20,13 @@ MORE = SHIPPED.replace("count: 2  ", "count: 3  ")
 
 
 @pytest.fixture
-def workspace(tmp_path, request):
+def workspace(tmp_path, database, request):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "agents.yaml").write_text(SHIPPED)
     sign_in = getattr(request, "param", "off")
-    with Workspace.open(Settings(root=tmp_path, project=tmp_path, sign_in=sign_in)) as opened:
+    with Workspace.open(
+        Settings(root=tmp_path, project=tmp_path, sign_in=sign_in, database_url=database)
+    ) as opened:
         yield opened
 
 

@@ -7,20 +7,8 @@ from fastapi.testclient import TestClient
 from judged_cycle import add_ranked_cycle
 from prometheus_client.parser import text_string_to_metric_families
 
-from camelx import config
-from camelx.config import Settings
 from camelx.schemas import CycleStatus, Stage, StageReport
 from camelx.server import create_app
-from camelx.workspace import Workspace
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.setenv("CAMELX_ROOT", str(tmp_path))
-    config.settings.cache_clear()
-    with Workspace.open(Settings(root=tmp_path)) as opened:
-        yield opened
-    config.settings.cache_clear()
 
 
 @pytest.fixture

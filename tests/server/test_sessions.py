@@ -24,8 +24,9 @@ GOAL = {"type": "message", "text": "How much is 2 and 2?"}
 
 
 @pytest.fixture
-def workspace(tmp_path):
-    settings = write_configs(tmp_path, piece_s=0.1).model_copy(update={"sign_in": "on"})
+def workspace(tmp_path, database):
+    chosen = {"sign_in": "on", "database_url": database}
+    settings = write_configs(tmp_path, piece_s=0.1).model_copy(update=chosen)
     with Workspace.open(settings) as opened:
         for name, role in (("ann", AccessRole.ANNOTATOR), ("bob", AccessRole.ANNOTATOR),
                            ("eve", AccessRole.VIEWER), ("root", AccessRole.ADMIN)):  # fmt: skip
