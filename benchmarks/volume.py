@@ -41,7 +41,7 @@ def main() -> None:
 
 def _measure(name: str, root: Path, url: str) -> None:
     root.mkdir(parents=True, exist_ok=True)
-    _say(f"\n{name}{'':38}seconds  peak MiB")
+    _say(f"\n{name:80}{'seconds':>10}{'CPU s':>10}{'peak MiB':>10}")
     if database_revision(url) is None:
         _command(root, url, "demo-data", "--interactions", str(N_ROWS))
     _exports(root, url)
@@ -55,21 +55,22 @@ def _measure(name: str, root: Path, url: str) -> None:
 
 
 def _command(root: Path, url: str, *arguments: str) -> None:
-    """Run the command and print its time and its peak memory."""
+    """Run the command and print its time, its processor time (without PostgreSQL's) and its peak memory."""
     began = time.perf_counter()
     process = subprocess.Popen([CAMELX, *arguments], env=_environment(root, url), stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"camelx {' '.join(arguments)} ended with {status}")
     shown = [Path(one).name if one.startswith("/") else one for one in arguments]
-    _row(f"camelx {' '.join(shown)}", time.perf_counter() - began, used.ru_maxrss / 2**10)
+    cpu = used.ru_utime + used.ru_stime
+    _row(f"camelx {' '.join(shown)}", time.perf_counter() - began, cpu, used.ru_maxrss / 2**10)
 
 
 def _exports(root: Path, url: str) -> None:
     """Fetch all interactions from a server of their own and print what that took, the server's memory too."""
     for kind in ("jsonl", "csv", "parquet"):
         with _server(root, url) as (server, address):
-            idle = server.memory_info().rss / 2**20
+            idle, used = server.memory_info().rss / 2**20, sum(server.cpu_times()[:2])
             began, n_bytes, first, peak = time.perf_counter(), 0, 0.0, 0.0
             asked = f"{address}/api/v1/interactions/export?format={kind}"
             looked = 0.0
@@ -83,7 +84,8 @@ def _exports(root: Path, url: str) -> None:
             what = (
                 f"export, {kind}: {n_bytes / 2**20:,.0f} MiB, begins after {first:.2f} s, idle {idle:.0f} MiB"
             )
-            _row(what, time.perf_counter() - began, peak)
+            cpu = sum(server.cpu_times()[:2]) - used
+            _row(what, time.perf_counter() - began, cpu, peak)
 
 
 @contextmanager
@@ -125,8 +127,8 @@ def _folder() -> Iterator[Path]:
         yield Path(made)
 
 
-def _row(what: str, seconds: float, mib: float) -> None:
-    _say(f"{what:100}{seconds:8.1f}{mib:10,.0f}")
+def _row(what: str, seconds: float, cpu: float, mib: float) -> None:
+    _say(f"{what:80}{seconds:10.1f}{cpu:10.1f}{mib:10,.0f}")
 
 
 def _say(line: str) -> None:

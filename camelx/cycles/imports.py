@@ -20,7 +20,7 @@ from camelx.errors import ConfigError, DataValidationError
 from camelx.evaluation import answer_problem, holdout_hash
 from camelx.importing import ImportReport, Rounds, read_goals, read_rounds
 from camelx.schemas import CycleStatus, Goal, Holdout, Split, Stage, StageReport
-from camelx.storage import Store
+from camelx.storage import PlayedCycle, Store
 
 _N_SHOWN = 10
 
@@ -164,12 +164,14 @@ def import_rounds(
             update={"origin": "import", "status": CycleStatus.CANCELLED}
         )
         store.add_played_cycle(
-            cycle,
-            rounds.goals,
-            rounds.interactions,
-            rounds.votes,
-            rounds.annotations,
-            _report(cycle.id, rounds),
+            PlayedCycle(
+                cycle,
+                rounds.goals,
+                rounds.interactions,
+                rounds.votes,
+                rounds.annotations,
+                _report(cycle.id, rounds),
+            )
         )
     return cycle.id, rounds
 

@@ -16,7 +16,7 @@ from camelx.generation import interaction_id
 from camelx.prompts import execution_messages, proposal_messages
 from camelx.runtime import progress
 from camelx.schemas import Cycle, CycleStatus, Goal, Interaction, Message, Role, Stage, derived_seed
-from camelx.storage import Store
+from camelx.storage import PlayedCycle, Store
 
 _PROPOSERS = [skill for skill in AGENTS if skill.role is Role.PROPOSER]
 _EXECUTORS = [skill for skill in AGENTS if skill.role is Role.EXECUTOR]
@@ -32,9 +32,10 @@ _NOT_RANKED = "demo data: interactions alone, nothing of it was reviewed"
 
 
 def add_history(store: Store, config: RunConfig, n: int, *, end: datetime) -> int:
-    """Store cycles with at least `n` interactions in all, and return how many there are.
+    """Store cycles with at least `n` interactions in all, or none of them, and return how many there are.
 
-    They are cancelled behind their first stage, as rounds are that were imported and not gone on with.
+    The database must hold no interactions. The cycles are cancelled behind their first stage, as rounds are
+    that were imported and not gone on with.
 
     Args:
         store: The database.
@@ -45,15 +46,26 @@ def add_history(store: Store, config: RunConfig, n: int, *, end: datetime) -> in
     n_goals = math.ceil(_MARGIN * n / _PER_GOAL) + 3 if n else 0
     sizes = [min(_GOALS, n_goals - done) for done in range(0, n_goals, _GOALS)]
     first, n_added = store.next_cycle_number(), 0
-    for i, size in enumerate(sizes):
-        start = end - (len(sizes) - i) * 2 * _LENGTH
-        n_added += _add_long_cycle(store, first + i, config, size, start)
-        done = sum(sizes[: i + 1])
-        progress.report(progress.Progress("", "earlier cycles", done, n_goals, "goals"))
+
+    def played() -> Iterator[PlayedCycle]:
+        nonlocal n_added
+        for i, size in enumerate(sizes):
+            start = end - (len(sizes) - i) * 2 * _LENGTH
+            cycle, rows = _long_cycle(first + i, config, size, start)
+            yield cycle
+            n_added += len(rows)
+            done = sum(sizes[: i + 1])
+            progress.report(progress.Progress("", "earlier cycles", done, n_goals, "goals"))
+
+    if sizes:
+        store.add_first_cycles(played())
     return n_added
 
 
-def _add_long_cycle(store: Store, number: int, config: RunConfig, n_goals: int, start: datetime) -> int:
+def _long_cycle(
+    number: int, config: RunConfig, n_goals: int, start: datetime
+) -> tuple[PlayedCycle, list[Interaction]]:
+    """Return the cycle, and its interactions."""
     problems = make_problems(n_goals, seed=derived_seed(config.seed, number), levels=GOAL_LEVELS)
     goals = [goal_of(problem) for problem in problems]
     cycle = demo_cycle(number, config, goals, start)
@@ -71,8 +83,7 @@ def _add_long_cycle(store: Store, number: int, config: RunConfig, n_goals: int, 
         }
     )
     report = generation_report(cycle, n_goals, rows, start, end)
-    store.add_played_cycle(ended, goals, rows, (), (), report)
-    return len(rows)
+    return PlayedCycle(ended, goals, rows, (), (), report), rows
 
 
 def _rows_of_goal(

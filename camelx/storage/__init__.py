@@ -6,12 +6,14 @@ default, PostgreSQL the same code by another URL. Stages, the annotation page an
 """
 
 from camelx.storage.backup import Manifest, backup, read_manifest
+from camelx.storage.played import PlayedCycle
 from camelx.storage.restoring import restore
 from camelx.storage.schema import database_revision, downgrade, head_revision, upgrade
 from camelx.storage.store import Store
 
 __all__ = [
     "Manifest",
+    "PlayedCycle",
     "Store",
     "backup",
     "database_revision",

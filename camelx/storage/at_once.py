@@ -1,7 +1,7 @@
 """Many interactions stored at once: what triggers keep of each is made of all in a few statements.
 
 In: a connection in whose transaction an empty `interactions` is filled. Out: places, kinds and words as the
-triggers would have made them, in a fraction of the time. Called by `restoring`.
+triggers would have made them, in a fraction of the time. Called by `restoring` and `played`.
 """
 
 from __future__ import annotations

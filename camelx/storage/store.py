@@ -10,7 +10,6 @@ from sqlalchemy import delete, func, insert, null, or_, select, update
 from camelx.errors import ConfigError
 from camelx.schemas import (
     SESSION_SOURCE,
-    Annotation,
     Cycle,
     Goal,
     Holdout,
@@ -19,7 +18,6 @@ from camelx.schemas import (
     Split,
     Stage,
     StageReport,
-    Vote,
     utc_now,
 )
 from camelx.storage.accounts import Accounts
@@ -31,19 +29,18 @@ from camelx.storage.explorer import Explorer
 from camelx.storage.figures import Figures
 from camelx.storage.judgements import Judgements
 from camelx.storage.launches import Launches
+from camelx.storage.played import PlayedCycles, uses_of
 from camelx.storage.queries import columns, cycle_query, goal_query
 from camelx.storage.rows import records_of, row_of
 from camelx.storage.session_holds import SessionHolds
 from camelx.storage.sessions import LiveSessions
 from camelx.storage.tables import (
-    AnnotationRow,
     CycleRow,
     GoalRow,
     GoalUseRow,
     HoldoutRow,
     InteractionRow,
     StageReportRow,
-    VoteRow,
 )
 
 
@@ -57,6 +54,7 @@ class Store(
     Annotating,
     LiveSessions,
     SessionHolds,
+    PlayedCycles,
     Explorer,
     Agreement,
 ):
@@ -148,38 +146,7 @@ class Store(
         """
         with self._write(f"adding cycle {cycle.id}") as connection:
             connection.execute(insert(CycleRow), row_of(cycle))
-            self._insert_new(connection, GoalUseRow, _uses(cycle))
-
-    def add_played_cycle(
-        self,
-        cycle: Cycle,
-        goals: Iterable[Goal],
-        interactions: Iterable[Interaction],
-        votes: Iterable[Vote],
-        annotations: Iterable[Annotation],
-        report: StageReport,
-    ) -> None:
-        """Store a cycle that was played elsewhere with all that belongs to it, whole or not at all.
-
-        Args:
-            cycle: The new cycle.
-            goals: Its goals; those that are there stay as they are.
-            interactions: What its agents answered.
-            votes: What its judges said.
-            annotations: What people said.
-            report: Of the stage that made the interactions.
-
-        Raises:
-            StorageError: There is a cycle with this id or number.
-        """
-        with self._write(f"adding cycle {cycle.id}") as connection:
-            self._insert_new(connection, GoalRow, [row_of(goal) for goal in goals])
-            connection.execute(insert(CycleRow), row_of(cycle))
-            self._insert_new(connection, GoalUseRow, _uses(cycle))
-            self._upsert(connection, InteractionRow, interactions)
-            self._upsert(connection, VoteRow, votes)
-            self._upsert(connection, AnnotationRow, annotations)
-            self._upsert(connection, StageReportRow, [report])
+            self._insert_new(connection, GoalUseRow, uses_of(cycle))
 
     def cycle(self, cycle_id: str) -> Cycle:
         """Return one cycle.
@@ -218,7 +185,7 @@ class Store(
         with self._write(f"updating cycle {cycle_id}") as connection:
             if changed:
                 connection.execute(update(CycleRow).where(CycleRow.id == cycle_id).values(**changed))
-            self._insert_new(connection, GoalUseRow, _uses(cycle) if "goal_ids" in fields else ())
+            self._insert_new(connection, GoalUseRow, uses_of(cycle) if "goal_ids" in fields else ())
         return cycle
 
     def save_stage_report(self, report: StageReport) -> None:
@@ -300,7 +267,3 @@ class Store(
         """Return every frozen hold-out, by name."""
         query = select(HoldoutRow.name, HoldoutRow.sha256, HoldoutRow.goal_ids).order_by(HoldoutRow.name)
         return records_of(Holdout, self._read("reading the hold-outs", query))
-
-
-def _uses(cycle: Cycle) -> list[dict[str, Any]]:
-    return [{"cycle_id": cycle.id, "goal_id": goal_id} for goal_id in dict.fromkeys(cycle.goal_ids)]

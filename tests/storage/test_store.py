@@ -15,6 +15,7 @@ from camelx.schemas import (
     CycleStatus,
     Goal,
     Holdout,
+    InteractionFilter,
     Ranking,
     Role,
     Split,
@@ -23,7 +24,7 @@ from camelx.schemas import (
     ToolCall,
     Verdict,
 )
-from camelx.storage import Store
+from camelx.storage import PlayedCycle, Store
 
 from .conftest import cycle, execution, turn
 
@@ -85,6 +86,38 @@ def test_a_cycle_comes_back_equal_and_is_updated(store):
     assert store.cycle("c1").finished_at.utcoffset() == timedelta(0)
 
 
+def test_first_cycles_are_stored_all_or_none_and_found_like_others(store):
+    goals = [Goal.new(f"goal {i}") for i in range(3)]
+    played = [
+        PlayedCycle(
+            cycle(n, goal_ids=tuple(goal.id for goal in goals)),
+            goals,
+            [execution(goal, f"writer-{n}", cycle_id=f"c{n}", completion=f"plum {n}") for goal in goals],
+            (),
+            (),
+            StageReport(cycle_id=f"c{n}", stage=Stage.GENERATE, status=CycleStatus.COMPLETED),
+        )
+        for n in (1, 2)
+    ]
+
+    def broken():
+        yield played[0]
+        raise ConfigError("no more of them")
+
+    with pytest.raises(ConfigError):
+        store.add_first_cycles(broken())
+    assert (store.cycles(), store.goals(), store.interactions("c1")) == ([], [], [])
+    store.add_first_cycles(played)
+    assert [one.id for one in store.cycles()] == ["c1", "c2"]
+    assert store.count_interactions(InteractionFilter(text="plum")) == 6
+    assert store.count_interactions(InteractionFilter(agent="writer-2", text='"plum 2"')) == 3
+    store.save_interactions([execution(goals[0], "late", completion="plum 2, late")])
+    assert store.count_interactions(InteractionFilter(text='"plum 2"')) == 4
+    with pytest.raises(StorageError):
+        store.add_first_cycles([played[0]._replace(cycle=cycle(3))])
+    assert store.count_interactions(InteractionFilter(text="plum")) == 7
+
+
 def test_a_cycle_played_elsewhere_is_stored_whole_or_not_at_all(store):
     goal = Goal.new("g")
     first, second = execution(goal, "a"), execution(goal, "b")
@@ -93,9 +126,9 @@ def test_a_cycle_played_elsewhere_is_stored_whole_or_not_at_all(store):
     report = StageReport(cycle_id="c1", stage=Stage.GENERATE, status=CycleStatus.COMPLETED)
     new = cycle(1, origin="import", goal_ids=(goal.id,))
     with pytest.raises(StorageError, match="refers to a missing row"):
-        store.add_played_cycle(new, [goal], [first], [vote], [], report)
+        store.add_played_cycle(PlayedCycle(new, [goal], [first], [vote], [], report))
     assert (store.cycles(), store.goals()) == ([], [])
-    store.add_played_cycle(new, [goal], [first, second], [vote], [], report)
+    store.add_played_cycle(PlayedCycle(new, [goal], [first, second], [vote], [], report))
     assert store.cycles() == [new]
     assert {row.id for row in store.interactions("c1")} == {first.id, second.id}
     assert store.votes("c1") == [vote]

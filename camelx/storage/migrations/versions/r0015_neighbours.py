@@ -17,7 +17,8 @@ _INDEX = "ix_interaction_words_words"
 _N_BUCKETS = 131_072
 """Pairs of words share these; some texts of another pair are read in vain, instead of a longer index."""
 _NEIGHBOURS = f"""
-CREATE FUNCTION camelx_neighbours(words tsvector) RETURNS integer[] LANGUAGE sql IMMUTABLE STRICT AS $$
+CREATE FUNCTION camelx_neighbours(words tsvector) RETURNS integer[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
   SELECT coalesce(array_agg(hashtext(lexeme || ' ' || next_lexeme) & {_N_BUCKETS - 1}), '{{}}')
   FROM (SELECT lexeme, place, lead(lexeme) OVER in_order AS next_lexeme,
       lead(place) OVER in_order AS next_place
