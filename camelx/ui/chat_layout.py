@@ -33,13 +33,13 @@ class Layout:
         gr.HTML("<h2>My sessions</h2>")
         self.listing = gr.HTML(elem_id="cx-sessions")
 
-    def shown(self, timer: gr.Timer) -> list[Any]:
+    def shown(self, *timers: gr.Timer) -> list[Any]:
         """Return what shows a session, in the order in which `ChatPage` returns it, without what was seen."""
         return [
             self.head,
             self.said,
             self.live,
-            timer,
+            *timers,
             self.decide,
             self.proposal,
             self.pick,

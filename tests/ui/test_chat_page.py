@@ -21,8 +21,8 @@ from camelx.ui.pages.chat import ChatPage
 from camelx.workspace import Workspace
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e[x](javascript:alert(3))\x1b[31m"
-HERE = ("seen", "head", "said", "live", "timer", "decide", "proposal", "pick", "message", "send", "stop",
-        "ending", "list")  # fmt: skip
+HERE = ("seen", "head", "said", "live", "timer", "anyhow", "decide", "proposal", "pick", "message", "send",
+        "stop", "ending", "list")  # fmt: skip
 
 
 @pytest.fixture
@@ -55,6 +55,8 @@ def test_before_a_session_the_page_says_what_to_do(page):
     assert "Begin a session" in here["said"]
     assert "No session yet" in here["list"]
     assert not here["message"]["visible"]
+    assert not here["timer"].active
+    assert not here["anyhow"].active
 
 
 def test_a_session_is_begun_decided_on_and_read_again(page, workspace):
@@ -63,6 +65,7 @@ def test_a_session_is_begun_decided_on_and_read_again(page, workspace):
     assert "Write a goal" in seen(tuple(rest))["said"]
     here = seen(page.say(i, "How much is 2 and 2?", asks()))
     assert (here["send"]["value"], here["timer"].active, here["stop"]["visible"]) == ("Interject", True, True)
+    assert here["anyhow"].active
     wait(workspace, i, "deciding")
     here = seen(page.look(i, "", asks()))
     assert here["decide"]["visible"]

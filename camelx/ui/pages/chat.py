@@ -1,7 +1,8 @@
 """The page Chat: a live session with the agents, and the list of one's sessions.
 
 The conversation is made anew from the database where something was added to it; what is being said is looked
-at four times a second while agents answer. So a page that is reloaded, or opened once more, shows the same.
+at four times a second while agents answer. So a page that is reloaded, or opened once more, shows the same,
+and what was said elsewhere is seen some seconds later.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from camelx.ui.guard import guard, shown
 from camelx.workspace import Workspace
 
 _LOOK_EVERY_S = 0.25
+_LOOK_ANYHOW_S = 3.0
+"""So often the page looks in any case: for what was said elsewhere, and because Gradio now and then loses
+the answer to a look and waits for it for ever, until the next event of another kind."""
 _LOOKED_BACK = 2
 """Events that are read again at each look: what is being said stands beside the last of them."""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -39,8 +43,8 @@ _KEEP_ADDRESS = (
 class ChatPage:
     """The page's handlers; each checks who asks.
 
-    What they return is for seen, heading, conversation, live, timer, decide, proposal, pick, message, send,
-    stop, the box with close and delete, and the list of sessions.
+    What they return is for seen, heading, conversation, live, both timers, decide, proposal, pick, message,
+    send, stop, the box with close and delete, and the list of sessions.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -183,7 +187,7 @@ class ChatPage:
             last = _last_seen(selected, seen)
             view = self._sessions.view(principal, selected, after=max(0, last - _LOOKED_BACK))
             if last and _mark(view) == seen:
-                return (seen, gr.skip(), gr.skip(), being_said(view), *([gr.skip()] * 9))
+                return (seen, gr.skip(), gr.skip(), being_said(view), *([gr.skip()] * 10))
             whole = self._sessions.view(principal, selected) if last > _LOOKED_BACK else view
         except CamelxError as e:
             said = tag("div", tag("p", str(e)), tag("p", "Choose one below, or begin one."), css="cx-empty")
@@ -201,6 +205,7 @@ class ChatPage:
             conversation(view, everything=bool(query.get("all"))),
             being_said(view),
             gr.Timer(active=is_busy),
+            gr.Timer(active=True),
             gr.update(visible=is_mine and phase == "deciding"),
             gr.update(value=proposal) if phase == "deciding" else gr.skip(),
             gr.update(visible=is_mine and phase == "picking"),
@@ -236,6 +241,7 @@ def _nothing(said: Markup) -> tuple[Any, ...]:
         "",
         said,
         "",
+        gr.Timer(active=False),
         gr.Timer(active=False),
         hidden,
         gr.skip(),
@@ -275,12 +281,14 @@ def build(workspace: Workspace) -> None:
     """Lay out the page, and let each component call its handler."""
     page, layout = ChatPage(workspace), Layout()
     address = gr.Textbox(visible="hidden")
-    selected, timer = gr.State(None), gr.Timer(_LOOK_EVERY_S, active=False)
+    selected = gr.State(None)
+    often, anyhow = gr.Timer(_LOOK_EVERY_S, active=False), gr.Timer(_LOOK_ANYHOW_S, active=False)
     # Kept by the browser: where two answers overtake each other it is still that of what the page shows.
     seen = gr.Textbox("", visible="hidden")
-    here = [seen, *layout.shown(timer)]
+    here = [seen, *layout.shown(often, anyhow)]
     _wire_beginning(page, layout, selected, address, here)
-    timer.tick(page.look, [selected, seen], here, **_QUIET)
+    often.tick(page.look, [selected, seen], here, **_QUIET)
+    anyhow.tick(page.look, [selected, seen], here, **_QUIET | {"trigger_mode": "multiple"})
     _wire_talk(page, layout, selected, here)
     _wire_judging(page, layout, selected, here)
     _wire_ending(page, layout, selected, address, here)
