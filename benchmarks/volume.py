@@ -45,13 +45,13 @@ def _measure(name: str, root: Path, url: str) -> None:
     if database_revision(url) is None:
         _command(root, url, "demo-data", "--interactions", str(N_ROWS))
     _exports(root, url)
-    _command(root, url, "db", "downgrade", BEFORE)
-    _command(root, url, "db", "upgrade")
     saved = root / "saved.zip"
     saved.unlink(missing_ok=True)
     _command(root, url, "db", "backup", str(saved))
     _say(f"    {saved.stat().st_size / 2**20:,.0f} MiB")
     _command(root, url, "db", "restore", "--replace", str(saved))
+    _command(root, url, "db", "downgrade", BEFORE)
+    _command(root, url, "db", "upgrade")
 
 
 def _command(root: Path, url: str, *arguments: str) -> None:

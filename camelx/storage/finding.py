@@ -3,8 +3,8 @@
 What interactions are filtered by is one of a few thousand combinations (`interaction_kinds`): the newest of
 each that fits is found by index, and of these the newest make the page. Words have an index of their own,
 `interaction_words`, in which the filters stand as words beside the texts. FTS5 keeps it in the order of time,
-so one query does all. PostgreSQL's GIN index knows no order: what is rare it finds all of, to be sorted; for
-what is common it is asked cycle by cycle.
+so one query does all. PostgreSQL's GIN index knows no order: it is asked cycle by cycle, and for words that
+seldom meet once for all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Row
 from camelx.schemas import InteractionFilter
 from camelx.storage.placing import Span
 from camelx.storage.rows import chunks
-from camelx.storage.searching import postgresql_facet, postgresql_match, sqlite_match
+from camelx.storage.searching import is_one_word, postgresql_facet, postgresql_match, sqlite_match
 from camelx.storage.tables import InteractionKindRow, InteractionPlaceRow
 
 _KIND_FIELDS = ("cycle_id", "stage", "role", "agent", "model", "status")
@@ -186,24 +186,26 @@ def _postgresql_words(
 ) -> list[int]:
     """Return the first rows that hold the words, cycle by cycle in the order of their own first rows.
 
-    Where the first cycles do not fill the page, all are asked at once, in case few rows match. If many do,
-    the next search takes in four times as many cycles where it found few, and a quarter where it found many:
-    the index leaps over cycles that lack a word, but what it finds has to be gathered and read.
+    Where few rows match, the next search takes in four times as many cycles, and where many do, a quarter:
+    the index leaps over cycles that lack a word, but what it finds has to be gathered and read. It can't leap
+    where several words stand in every cycle and never meet: where the first cycles do not fill the page, all
+    are asked at once, in case few rows match.
     """
     _ask_the_index(connection)
     match, found = postgresql_match(words, wanted), list[int]()
     cycles, n = _cycles(connection, wanted, span), _N_CYCLES
-    widest, most, is_common = max(_N_CYCLES_AT_MOST, len(cycles) // 8), max(limit, _N_MATCHES), False
+    widest, most = max(_N_CYCLES_AT_MOST, len(cycles) // 8), max(limit, _N_MATCHES)
+    is_settled = is_one_word(words)
     while cycles:
         some, is_one = cycles[:n], n == 1 or len(cycles) == 1
         if len(found) == limit:
             span = span.up_to(found[-1])
             if not span.holds(some[0].head):
                 break
-        if n > _N_CYCLES and not is_common:
+        if n > _N_CYCLES and not is_settled:
             if (every := _if_few(connection, match, span, most)) is not None:
                 return span.first(every, limit)
-            is_common = True
+            is_settled = True
         query = _gin_query(match, span, [row.cycle_id for row in some])
         sorted_by_it = query.order_by(span.order(_words.c.number + 0)).limit(limit)
         numbers = connection.execute(sorted_by_it if is_one else query.limit(most + 1)).scalars().all()
@@ -219,14 +221,14 @@ def _postgresql_count(
     connection: Connection, wanted: InteractionFilter, words: str, span: Span, limit: int
 ) -> int:
     _ask_the_index(connection)
-    match, counted, is_common = postgresql_match(words, wanted), 0, False
+    match, counted, is_settled = postgresql_match(words, wanted), 0, is_one_word(words)
     cycles, n = _cycles(connection, wanted, span), _N_CYCLES
     widest = max(_N_CYCLES_AT_MOST, len(cycles) // 8)
     while cycles and counted < limit:
-        if n > _N_CYCLES and not is_common and counted <= _N_MATCHES:
+        if n > _N_CYCLES and not is_settled and counted <= _N_MATCHES:
             if (every := _if_few(connection, match, span, _N_MATCHES)) is not None:
                 return min(limit, len(every))
-            is_common = True
+            is_settled = True
         some, cycles = cycles[:n], cycles[n:]
         query = _gin_query(match, span, [row.cycle_id for row in some])
         counted += _counted(connection, query, limit - counted)

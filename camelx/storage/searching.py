@@ -51,6 +51,16 @@ def terms_of(text: str) -> list[str]:
     return terms
 
 
+def is_one_word(text: str) -> bool:
+    """Whether a single word is looked for.
+
+    Raises:
+        ConfigError: There is no word in the text.
+    """
+    terms = terms_of(text)
+    return len(terms) == 1 and " " not in terms[0]
+
+
 def sqlite_match(text: str, wanted: InteractionFilter) -> str:
     """Return the FTS5 query of the words and of the filters, which stand beside them in the index.
 
