@@ -27,7 +27,7 @@ from camelx.schemas import (
     Verdict,
     stable_id,
 )
-from camelx.sessions.casting import EXECUTOR, PROPOSER, REVIEWER, SIDES, label_of
+from camelx.sessions.casting import BASE, EXECUTOR, PROPOSER, REVIEWER, SIDES, label_of
 from camelx.sessions.inputs import Approve, Edit, Input, Interject, Pick, Redirect, Say, Stop
 from camelx.sessions.participants import Participant
 from camelx.sessions.stage import PlayedOn, Turn
@@ -203,8 +203,8 @@ class Conversation:
             pick.edited_text or "",
             data={
                 "verdict": pick.verdict,
-                "a": label_of(self._cast[last.place]),
-                "b": label_of(self._cast[last.other_place]),
+                "a": self._version_of(last.place),
+                "b": self._version_of(last.other_place),
                 "rationale": pick.rationale,
             },
             hidden={"remember": dict.fromkeys(SIDES, agreed), "annotation_id": annotation.id},
@@ -213,6 +213,11 @@ class Conversation:
             releases=True,
         )
         self._agree(agreed)
+
+    def _version_of(self, side: str) -> str:
+        """Return who answered as A or B; of two on servers, which may have one model, by name."""
+        version, who = self._on.session.versions[SIDES.index(side)], self._cast[side]
+        return label_of(who) if version in (BASE, who.adapter_version) else f"{version} ({who.model})"
 
     def _unpicked(self) -> None:
         """Go on from A's answer where the person says something instead: both must remember the same."""

@@ -76,7 +76,7 @@ def test_two_are_compared_blind_and_the_pick_tells_who_was_who(server):
         while (now := camelx.send(sessions.one(made.id))).phase != "listening":
             pass
     assert now.events[-1]["data"]["verdict"] == "b"
-    assert {now.events[-1]["data"][side] for side in "ab"} == {"scripted (base)"}
+    assert {now.events[-1]["data"][side] for side in "ab"} == {"executor (scripted)", "second (scripted)"}
 
 
 def test_what_does_not_fit_the_moment_is_refused_in_words(server):

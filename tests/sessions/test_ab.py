@@ -75,7 +75,7 @@ def test_a_pick_is_kept_tells_who_was_who_and_both_remember_the_same(pair, store
     assert (said.first_id, said.second_id, said.verdict) == (a.id, b.id, kept)
     assert (said.annotator, said.rationale, said.rating) == ("ann", "because", 4)
     assert view.events[-1].data["verdict"] == verdict
-    assert {view.events[-1].data["a"], view.events[-1].data["b"]} == {"scripted (base)"}
+    assert [view.events[-1].data[side] for side in "ab"] == [f"{row.agent} (scripted)" for row in (a, b)]
     say(sessions, i, Say(text="And in French?"), "picking")
     rows = undecided(store, i)
     assert rows[0].prompt_key == rows[1].prompt_key, "the next answers can be compared too"
