@@ -25,7 +25,7 @@ from camelx.annotation import standings as standings_module
 from camelx.annotation.candidates import doubt, pair_key
 from camelx.errors import ConflictError, NotFoundError, OrchestrationError
 from camelx.schemas import Annotation, Role, Verdict, utc_now
-from camelx.storage import Store
+from camelx.storage import Store, downgrade
 
 ALONE = QueueRules(repeat_share=0, overlap_share=0)
 
@@ -391,6 +391,23 @@ def test_a_verdict_that_comes_again_after_another_replaced_it_replaces_nothing(
     with pytest.raises(ConflictError, match="was taken back or replaced since"):
         give(queue, offer)
     assert [a.verdict for a in judged.annotations()] == ["both_bad"]
+
+
+def test_verdicts_of_an_earlier_schema_count_once_and_can_be_undone(judged: Store, database: str) -> None:
+    queue = AnnotationQueue(judged, ALONE)
+    first, second = (give(queue, next_offer(queue, "ann")) for _ in range(2))
+    settled = {"id": "settled", "adjudicated": True, "submission_id": "s"}
+    judged.save_annotations([second.annotations[0].model_copy(update=settled)])
+    downgrade(database, "0012")
+    with Store.open(database) as store:
+        said = first.annotations[0]
+        kept = AnnotationQueue(store, ALONE).judge(
+            said.first_id, said.second_id, "ann", Opinion(verdict="tie"), submission_id=said.submission_id
+        )
+        assert (kept.is_new, kept.annotations) == (False, first.annotations)
+        AnnotationQueue(store, ALONE).undo("ann")
+        AnnotationQueue(store, ALONE).undo("ann")
+        assert [a.id for a in store.annotations()] == ["settled"]
 
 
 def test_undo_takes_back_what_was_given_on_an_item_and_nothing_imported(

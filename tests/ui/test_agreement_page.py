@@ -193,7 +193,7 @@ def test_a_file_is_looked_at_before_it_is_imported(
     path.write_text(json.dumps(good) + "\n" + json.dumps(good | {"preferred": "<i>"}) + "\n")
     preview, button = page.preview(str(path), asks())
     assert "would be 1 added, 0 changed, 0 unchanged, 1 refused" in preview
-    assert (button["visible"], button["value"]) == (True, "Import 1 verdicts")
+    assert (button["visible"], button["value"]) == (True, "Import 1 verdict")
     assert "<script>" not in preview
     assert "<b>.jsonl" not in preview
     (goal,) = workspace.store.goals(ids=[pair.goal_id])
@@ -356,5 +356,14 @@ def test_an_admin_settles_by_keyboard_undoes_and_downloads(address: str, tab: An
     uploaded.write_text(json.dumps(json.loads(lines[0]) | {"annotator": "chloe"}) + "\n")
     tab.get_by_text("Import annotations").click()
     tab.locator("#cx-import input[type=file]").set_input_files(str(uploaded))
-    tab.get_by_role("button", name="Import 1 verdicts").click(timeout=20_000)
+    tab.get_by_role("button", name="Import 1 verdict").click(timeout=20_000)
     expect(tab.locator("#cx-agreement")).to_contain_text("chloe", timeout=20_000)
+    tab.get_by_text("Take back verdicts, or give them").click()
+    listed = tab.locator("#cx-verdicts label", has_text="ben · B is better")
+    listed.first.click(timeout=20_000)
+    tab.get_by_label("Whose they are").press_sequentially("zoe")
+    tab.keyboard.press("Enter")
+    tab.get_by_text("Give to this person ...").click()
+    tab.locator("#cx-yes-batch").click(timeout=20_000)
+    expect(tab.locator("#cx-batch-done")).to_contain_text("1 verdict by ben: given to zoe.", timeout=20_000)
+    expect(tab.locator("#cx-agreement")).to_contain_text("zoe", timeout=20_000)

@@ -109,7 +109,9 @@ class AgreementPage:
         except CamelxError as e:
             return tag("p", str(e), css="cx-bad cx-text"), gr.update(visible=False)
         n = done.counts["added"] + done.counts["changed"]
-        return pieces.import_preview(done), gr.update(visible=n > 0, value=f"Import {n:,} verdicts")
+        return pieces.import_preview(done), gr.update(
+            visible=n > 0, value=f"Import {n:,} verdict{'' if n == 1 else 's'}"
+        )
 
     def bring_in(self, file: str | None, cycle: str, request: gr.Request) -> tuple[Any, ...]:
         """Import the file that was looked at, and return what became of it and everything as it is then.

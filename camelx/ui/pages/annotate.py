@@ -330,7 +330,7 @@ def build(workspace: Workspace) -> None:
         one.input(page.choose, chosen, [ui.category, *views], **quiet)
     given = [screen, ui.seen, ui.rating, ui.rationale, ui.edited, *chosen]
     for verdict, button in ui.verdicts.items():
-        button.click(_verdict(page, verdict), given, views, **once)
+        button.click(page.judge, [gr.State(verdict), *given], views, **once)
     ui.skip.click(page.skip, [screen, ui.seen, *chosen], views, **once)
     for button in (*ui.verdicts.values(), ui.skip):
         button.click(None, None, None, js=_FORGET_PAIR, api_visibility="private")
@@ -339,22 +339,3 @@ def build(workspace: Workspace) -> None:
     ui.agents.click(page.agents, None, [ui.said], **once)
     ui.from_a.click(page.begin_with_a, [screen], [ui.edited], **quiet)
     ui.from_b.click(page.begin_with_b, [screen], [ui.edited], **quiet)
-
-
-def _verdict(page: AnnotatePage, verdict: HumanVerdict) -> Any:
-    """Return the handler of a verdict's button."""
-
-    def judge(
-        screen: OnScreen,
-        seen: str,
-        rating: str | None,
-        rationale: str,
-        edited: str,
-        cycle: str | None,
-        role: str,
-        category: str,
-        request: gr.Request,
-    ) -> tuple[Any, ...]:
-        return page.judge(verdict, screen, seen, rating, rationale, edited, cycle, role, category, request)
-
-    return judge
