@@ -43,9 +43,7 @@ Name = Annotated[str | None, Query(min_length=1, max_length=200, pattern=TEXT)]
 ResultId = Annotated[str, Query(min_length=1, max_length=200, pattern=TEXT, examples=_EXAMPLE)]
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such pair or cycle to judge."}}
 _TAKEN_BACK: dict[int | str, dict[str, Any]] = {
-    409: {
-        "description": "It came before: with another pair, or its verdict was taken back or replaced."
-    }
+    409: {"description": "It came before: with another pair, or its verdict was taken back or replaced."}
 }
 _NOTHING: dict[int | str, dict[str, Any]] = {
     **_UNKNOWN,
