@@ -23,8 +23,8 @@ from .served import HOST, PASSWORD, browser_of, client_of, served
 
 
 @pytest.fixture
-def app(tmp_path):
-    with served(tmp_path) as opened:
+def app(tmp_path, database):
+    with served(tmp_path, database_url=database) as opened:
         yield opened
 
 

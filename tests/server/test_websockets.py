@@ -35,8 +35,8 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def workspace(tmp_path):
-    with Workspace.open(Settings(root=tmp_path)) as opened:
+def workspace(tmp_path, database):
+    with Workspace.open(Settings(root=tmp_path, database_url=database)) as opened:
         opened.store.add_cycle(Cycle(id="c1", number=1, config={}, trace_id="t"))
         yield opened
 
