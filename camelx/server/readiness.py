@@ -39,7 +39,7 @@ class PartState(Record):
 
     state: State = Field(examples=["up"])
     """"absent": not there, and nobody said that it should be; "checking": no look at it has ended yet."""
-    why: str | None = Field(default=None, examples=["sqlite, schema revision 0013"])
+    why: str | None = Field(default=None, examples=["sqlite, schema revision 0015"])
     """In words; only for somebody who may look at the app."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from camelx.ui.look import LOADING
 from camelx.ui.verdict_batches import BatchLayout
 
 ALL = "all cycles"
@@ -18,7 +19,7 @@ class Layout:
         self.position, self.pair, self.last = gr.State(0), gr.State(""), gr.State("")
         gr.HTML("<h1>Agreement</h1>")
         self.cycle = gr.Dropdown([ALL], value=ALL, label="Verdicts on", elem_id="cx-agreement-cycle")
-        self.figures = gr.HTML(elem_id="cx-agreement")
+        self.figures = gr.HTML(LOADING, elem_id="cx-agreement")
         self._disputes()
         self.exports = gr.HTML(elem_id="cx-exports")
         with gr.Column(visible=False) as self.admins:

@@ -6,6 +6,7 @@ import gradio as gr
 
 from camelx.annotation import HumanVerdict
 from camelx.schemas import Verdict
+from camelx.ui.look import LOADING
 
 ANY = "any"
 """Chosen where all roles or categories are wanted."""
@@ -36,7 +37,7 @@ class Layout:
             )
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
-                self.item = gr.HTML(elem_id="cx-item")
+                self.item = gr.HTML(LOADING, elem_id="cx-item")
                 with gr.Column(visible=False, elem_id="cx-judging") as self.judging:
                     with gr.Row(elem_classes="cx-keys"):
                         self.verdicts: dict[HumanVerdict, gr.Button] = {

@@ -9,6 +9,7 @@ import gradio as gr
 
 from camelx.schemas import MAX_MESSAGE_CHARS, PickVerdict
 from camelx.ui.chat_pieces import MODES
+from camelx.ui.look import LOADING
 
 AUTOMATIC, AUTOMATIC_B = "champion", "challenger"
 """Chosen where nobody chose who answers: resolved when the session begins."""
@@ -31,7 +32,7 @@ class Layout:
         with gr.Accordion("Begin a session", open=True, elem_id="cx-begin") as self.form:
             self._beginning()
         gr.HTML("<h2>My sessions</h2>")
-        self.listing = gr.HTML(elem_id="cx-sessions")
+        self.listing = gr.HTML(LOADING, elem_id="cx-sessions")
 
     def shown(self, *timers: gr.Timer) -> list[Any]:
         """Return what shows a session, in the order in which `ChatPage` returns it, without what was seen."""

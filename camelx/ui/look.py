@@ -18,6 +18,9 @@ def theme() -> Any:
     return gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=_SANS, font_mono=_MONO)
 
 
+LOADING = "<p class=cx-loading>Loading ...</p>"
+"""Stands where the main thing of a page will be."""
+
 CSS = """
 .gradio-container { width: 100%; max-width: 78rem !important; margin: 0 auto; }
 .cx-signed-in { display: flex; justify-content: flex-end; gap: .75rem; align-items: baseline;
@@ -25,6 +28,7 @@ CSS = """
 .cx-signed-in button { background: none; border: 0; padding: 0; color: inherit; text-decoration: underline;
   font: inherit; cursor: pointer; }
 .cx-text { white-space: pre-wrap; overflow-wrap: anywhere; }
+.cx-loading { padding: 2rem 1rem; text-align: center; opacity: .6; }
 .cx-empty { padding: 2rem 1rem; text-align: center; opacity: .8; }
 .cx-badge { border: 1px solid currentColor; border-radius: 1rem; padding: .05rem .55rem; font-size: .85em; }
 .cx-table { width: 100%; border-collapse: collapse; }
@@ -112,6 +116,9 @@ CSS = """
 .cx-chat-session b { overflow-wrap: anywhere; }
 .cx-chat-session.cx-selected { background: var(--background-fill-secondary); }
 @media (max-width: 40rem) {
+  .nav-holder { padding: .25rem .5rem !important; }
+  .nav-holder nav { justify-content: center; gap: .1rem !important; padding: 0 !important; }
+  .nav-holder nav a { padding: .2rem .45rem !important; font-size: .9rem !important; }
   .cx-two { grid-template-columns: 1fr; }
   .cx-blocks td > span { text-align: right; }
   .cx-blocks thead { display: none; }

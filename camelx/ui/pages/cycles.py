@@ -1,7 +1,8 @@
 """The page Cycles: start one, watch it as it happens, stop it, go on with it, compare two.
 
 What is shown is made anew from the database at each look, so that a page that is reloaded, or opened by
-somebody else, shows the same. A timer looks once a second, and only while something is queued or runs.
+somebody else, shows the same. A timer looks once a second while something is queued or runs; another one, now
+and then in any case.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from camelx.runtime.tracing import current_trace_id
 from camelx.schemas import AccessRole, CycleStatus, Stage
 from camelx.ui.cycle_pieces import Watched, comparison, cycle_list, watched_cycle
 from camelx.ui.guard import guard, shown
+from camelx.ui.look import LOADING
 from camelx.workspace import Workspace
 
 _MOST_LISTED = 100
@@ -30,6 +32,9 @@ _STEPS_SEEN = 5_000
 _LINES_SEEN = 14
 _OPEN = (CycleStatus.QUEUED, CycleStatus.RUNNING)
 _WHAT_IS_LEFT = "what is left"
+_LOOK_ANYHOW_S = 10.0
+"""So often the page looks in any case: a schedule starts cycles, too, and Gradio now and then loses the answer
+to a look and waits for it for ever."""
 
 
 class CyclesPage:
@@ -266,7 +271,7 @@ def build(workspace: Workspace) -> None:
     """Lay out the page."""
     page = CyclesPage(workspace)
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    selected, timer = gr.State(None), gr.Timer(1.0, active=False)
+    selected, timer, anyhow = gr.State(None), gr.Timer(1.0, active=False), gr.Timer(_LOOK_ANYHOW_S)
     gr.HTML("<h1>Cycles</h1>")
     watched = gr.HTML(elem_id="cx-watched")
     with gr.Row(elem_classes="cx-buttons"):
@@ -295,7 +300,7 @@ def build(workspace: Workspace) -> None:
         )
         checked = gr.HTML()
         start = gr.Button("Start", variant="primary", elem_id="cx-start")
-    listing = gr.HTML(elem_id="cx-list")
+    listing = gr.HTML(LOADING, elem_id="cx-list")
     with gr.Accordion("Compare two cycles", open=False):
         with gr.Row():
             a, b = gr.Dropdown([], label="Cycle"), gr.Dropdown([], label="with")
@@ -305,6 +310,7 @@ def build(workspace: Workspace) -> None:
     fields: list[Any] = [config, goals, seed, lines]
     gr.on(None, page.load, None, [selected, *seen, form, config, a, b], **quiet)
     timer.tick(page.look, [selected], seen, **quiet)
+    anyhow.tick(page.look, [selected], seen, trigger_mode="multiple", **quiet)
     for one in fields:
         one.change(page.check, fields, [checked], trigger_mode="always_last", **quiet)
     start.click(page.start, fields, [selected, *seen, form], api_visibility="private", trigger_mode="once")

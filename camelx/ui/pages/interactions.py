@@ -30,6 +30,7 @@ from camelx.schemas import (
 )
 from camelx.ui.guard import guard
 from camelx.ui.interaction_pieces import link, log_table, upload_report, whole_interaction
+from camelx.ui.look import LOADING
 from camelx.ui.moments import moment_in
 from camelx.ui.thread_pieces import thread_tree
 from camelx.workspace import Workspace
@@ -257,7 +258,7 @@ def build(workspace: Workspace) -> None:
     fold.click(None, js=_FOLD, api_visibility="private")
     filters = _filters()
     call, thread = gr.HTML(elem_id="cx-call", visible=False), gr.HTML(elem_id="cx-thread", visible=False)
-    log, exports = gr.HTML(elem_id="cx-lines"), gr.HTML()
+    log, exports = gr.HTML(LOADING, elem_id="cx-lines"), gr.HTML()
     with gr.Accordion("Import goals", open=False, visible=False, elem_id="cx-import") as form:
         bringing = _import_form()
     seen = [call, thread, log, exports]

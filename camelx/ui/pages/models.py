@@ -15,6 +15,7 @@ from camelx.lineage.explaining import explain_pair
 from camelx.pages import Markup, tag
 from camelx.schemas import AccessRole, Principal
 from camelx.ui.guard import guard, shown
+from camelx.ui.look import LOADING
 from camelx.ui.model_pieces import (
     PAIRS_A_PAGE,
     answers_view,
@@ -202,7 +203,7 @@ def build(workspace: Workspace) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     state = gr.State({})
     gr.HTML("<h1>Models</h1>")
-    listing = gr.HTML(elem_id="cx-versions")
+    listing = gr.HTML(LOADING, elem_id="cx-versions")
     with gr.Row(elem_classes="cx-buttons"):
         promote = gr.Button("Promote ...", visible=False, variant="primary", size="sm", elem_id="cx-promote")
         back = gr.Button("Roll back ...", visible=False, size="sm", elem_id="cx-rollback")
