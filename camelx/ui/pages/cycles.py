@@ -33,8 +33,8 @@ _LINES_SEEN = 14
 _OPEN = (CycleStatus.QUEUED, CycleStatus.RUNNING)
 _WHAT_IS_LEFT = "what is left"
 _LOOK_ANYHOW_S = 10.0
-"""So often the page looks in any case: a schedule starts cycles, too, and Gradio now and then loses the answer
-to a look and waits for it for ever."""
+"""So often the page looks in any case: a schedule starts cycles, too, and Gradio now and then loses the
+answer to a look and waits for it for ever."""
 
 
 class CyclesPage:
