@@ -93,24 +93,18 @@ def reassignment(store: Store, annotations: Iterable[Annotation], annotator: str
     return Reassignment(annotator=annotator, moved=tuple(moved), left=tuple(left))
 
 
-def reassign(
-    queue: AnnotationQueue, store: Store, annotations: Iterable[Annotation], annotator: str
-) -> Reassignment:
-    """Give these verdicts to another person, and return what became of each.
+def reassign(queue: AnnotationQueue, store: Store, planned: Reassignment) -> None:
+    """Give the verdicts that are to move to the other person; those that are left are left.
 
     Raises:
-        ConfigError: The name is none that a person can have.
         ConflictError: Somebody judged in between; nothing was changed.
     """
-    done = reassignment(store, annotations, annotator)
-    store.rename_annotations([a.id for a in done.moved], [_of(a, annotator) for a in done.moved])
+    store.rename_annotations({a.id: _id_as(planned.annotator, a) for a in planned.moved}, planned.annotator)
     queue.standings.forget_all()
-    return done
 
 
-def _of(a: Annotation, annotator: str) -> Annotation:
-    own = annotation_id((a.first_id, a.second_id), annotator, repeat=a.repeat, adjudicated=a.adjudicated)
-    return a.model_copy(update={"id": own, "annotator": annotator})
+def _id_as(annotator: str, a: Annotation) -> str:
+    return annotation_id((a.first_id, a.second_id), annotator, repeat=a.repeat, adjudicated=a.adjudicated)
 
 
 def _verdict(a: Annotation) -> tuple[str, str]:

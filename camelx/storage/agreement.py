@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from camelx.errors import ConflictError
 from camelx.schemas import Annotation, AnnotationFilter, TimedVote
 from camelx.storage.database import Database
 from camelx.storage.queries import annotation_query, columns
-from camelx.storage.rows import chunks, insert_new, records_of, row_of, upsert
+from camelx.storage.rows import chunks, records_of, row_of, upsert
 from camelx.storage.tables import AnnotationRow, AnnotationSubmissionRow, InteractionRow, VoteRow
 
 _NOT_UNDONE = (
@@ -22,6 +23,11 @@ _NOT_UNDONE = (
         AnnotationSubmissionRow.annotator == bindparam("its_annotator"),
     )
     .values(can_be_undone=False)
+)
+_RENAME = (
+    update(AnnotationRow)
+    .where(AnnotationRow.id == bindparam("old_id"))
+    .values(id=bindparam("new_id"), annotator=bindparam("whose"))
 )
 
 
@@ -64,20 +70,25 @@ class Agreement(Database):
             for batch in chunks(saved):
                 connection.execute(upsert(AnnotationRow), [row_of(one) for one in batch])
 
-    def rename_annotations(self, ids: Sequence[str], renamed: Sequence[Annotation]) -> None:
-        """Put annotations with other ids in the place of those with `ids`, all or nothing.
+    def rename_annotations(self, new_ids: Mapping[str, str], annotator: str) -> None:
+        """Give annotations to another person, all or nothing; whatever they say by now stays.
+
+        Args:
+            new_ids: By the ids that they have.
+            annotator: Whose they are from now on.
 
         Raises:
             ConflictError: One of them is gone, or the place of one is taken: somebody judged in between.
         """
-        with self._write(f"renaming {len(ids)} annotations") as connection:
-            gone = came = 0
-            for some in chunks(ids):
-                gone += connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(some))).rowcount
-            for batch in chunks(renamed):
-                came += connection.execute(insert_new(AnnotationRow), [row_of(one) for one in batch]).rowcount
-            if gone != len(ids) or came != len(renamed):
-                raise ConflictError("somebody changed these verdicts in between; look at them again")
+        rows = [{"old_id": old, "new_id": new, "whose": annotator} for old, new in new_ids.items()]
+        conflict = ConflictError("somebody changed these verdicts in between; look at them again")
+        with self._write(f"renaming {len(rows)} annotations") as connection:
+            try:
+                n = connection.execute(_RENAME, rows).rowcount if rows else 0
+            except IntegrityError as e:
+                raise conflict from e
+            if n != len(rows):
+                raise conflict
 
     def votes_on(self, pairs: Iterable[tuple[str, str]]) -> list[TimedVote]:
         """Return the reviewers' votes of any cycle on these pairs, in either order, by vote id."""

@@ -124,7 +124,7 @@ class VerdictBatches:
                     raise ConflictError(
                         f"{asked.to} judged some of these pairs in between; look at them again"
                     )
-                batches.reassign(queue, store, changed, asked.to)
+                batches.reassign(queue, store, planned)
         except CamelxError as e:
             raise shown(e) from e
         names = ", ".join(sorted({a.annotator for a in changed}))

@@ -39,6 +39,14 @@ def queue(judged: Store) -> AnnotationQueue:
     return AnnotationQueue(judged, QueueRules(repeat_share=0, overlap_share=0))
 
 
+def reassign(
+    queue: AnnotationQueue, store: Store, some: list[Annotation], annotator: str
+) -> batches.Reassignment:
+    planned = batches.reassignment(store, some, annotator)
+    batches.reassign(queue, store, planned)
+    return planned
+
+
 def who_said(store: Store) -> set[tuple[str, str, str]]:
     return {(a.annotator, a.first_id, str(a.verdict)) for a in store.annotations()}
 
@@ -64,9 +72,8 @@ def test_a_wrong_name_is_put_right_and_what_was_judged_already_is_named_and_left
     own = said(judged, 1, "ben", Verdict.SECOND)
     planned = batches.reassignment(judged, wrong, "ben")
     assert {a.annotator for a in judged.annotations()} == {"bne", "ben"}, "a plan changes nothing"
-    done = batches.reassign(queue, judged, wrong, "ben")
-    assert done == planned
-    assert ([a.id for a in done.left], len(done.moved)) == ([wrong[1].id], 2)
+    assert ([a.id for a in planned.left], len(planned.moved)) == ([wrong[1].id], 2)
+    batches.reassign(queue, judged, planned)
     now = {a.id: a for a in judged.annotations()}
     assert now[own.id] == own
     assert now[wrong[1].id] == wrong[1]
@@ -80,7 +87,7 @@ def test_of_two_people_who_become_one_the_earlier_verdict_is_taken(
 ) -> None:
     late, early = said(judged, 0, "a"), said(judged, 0, "b", "both_bad")
     judged.save_annotations([late.model_copy(update={"created_at": START + timedelta(days=1)})])
-    done = batches.reassign(queue, judged, [late, early], "ann")
+    done = reassign(queue, judged, [late, early], "ann")
     assert [a.annotator for a in done.left] == ["a"]
     assert who_said(judged) == {("a", late.first_id, "tie"), ("ann", early.first_id, "both_bad")}
 
@@ -88,18 +95,18 @@ def test_of_two_people_who_become_one_the_earlier_verdict_is_taken(
 def test_a_verdict_on_several_pairs_moves_whole_or_stays_whole(judged: Store, queue: AnnotationQueue) -> None:
     twins = [said(judged, n, "bne", submission_id="s") for n in range(2)]
     own = said(judged, 1, "ben")
-    assert batches.reassign(queue, judged, twins[:1], "ben").left == tuple(
+    assert reassign(queue, judged, twins[:1], "ben").left == tuple(
         sorted(twins, key=lambda a: (a.goal_id, a.created_at))
     )
     batches.withdraw(queue, judged, [own])
-    assert len(batches.reassign(queue, judged, twins[:1], "ben").moved) == 2
+    assert len(reassign(queue, judged, twins[:1], "ben").moved) == 2
     assert {a.annotator for a in judged.annotations()} == {"ben"}
 
 
 def test_repeats_and_settled_verdicts_have_places_of_their_own(judged: Store, queue: AnnotationQueue) -> None:
     said(judged, 0, "ben")
     other = [said(judged, 0, "bne", repeat=1), said(judged, 0, "bne", adjudicated=True)]
-    assert len(batches.reassign(queue, judged, other, "ben").moved) == 2
+    assert len(reassign(queue, judged, other, "ben").moved) == 2
     assert sorted((a.annotator, a.repeat, a.adjudicated) for a in judged.annotations()) == [
         ("ben", 0, False),
         ("ben", 0, True),
@@ -107,14 +114,27 @@ def test_repeats_and_settled_verdicts_have_places_of_their_own(judged: Store, qu
     ]
 
 
-def test_what_was_judged_in_between_is_not_written_over(judged: Store) -> None:
-    wrong, own = said(judged, 0, "bne"), said(judged, 0, "ben", "both_bad")
-    renamed = wrong.model_copy(update={"id": own.id, "annotator": "ben"})
+def test_what_was_judged_in_between_is_not_written_over(judged: Store, queue: AnnotationQueue) -> None:
+    wrong = [said(judged, n, "bne") for n in range(2)]
+    planned = batches.reassignment(judged, wrong, "ben")
+    said(judged, 1, "ben", "both_bad")
+    before = judged.annotations()
     with pytest.raises(ConflictError, match="in between"):
-        judged.rename_annotations([wrong.id], [renamed])
+        batches.reassign(queue, judged, planned)
     with pytest.raises(ConflictError, match="in between"):
-        judged.rename_annotations(["gone"], [renamed.model_copy(update={"id": "new"})])
-    assert {a.id for a in judged.annotations()} == {wrong.id, own.id}
+        judged.rename_annotations({wrong[0].id: "new", "gone": "newer"}, "ben")
+    assert judged.annotations() == before
+
+
+def test_what_is_said_anew_in_between_is_what_the_other_person_gets(
+    judged: Store, queue: AnnotationQueue
+) -> None:
+    planned = batches.reassignment(judged, [said(judged, 0, "bne")], "ben")
+    said(judged, 0, "bne", "both_bad", rationale="neither adds up")
+    batches.reassign(queue, judged, planned)
+    assert [(a.annotator, str(a.verdict), a.rationale) for a in judged.annotations()] == [
+        ("ben", "both_bad", "neither adds up")
+    ]
 
 
 def test_a_name_that_was_put_right_opens_the_item_for_nobody_and_is_not_undone(
@@ -124,7 +144,7 @@ def test_a_name_that_was_put_right_opens_the_item_for_nobody_and_is_not_undone(
     assert offer is not None
     lease = offer.lease
     queue.judge(*offer.item.pairs[0], "bne", Opinion(verdict="tie"), submission_id=lease.submission_id)
-    batches.reassign(queue, judged, judged.annotations(), "ben")
+    reassign(queue, judged, judged.annotations(), "ben")
     for person in ("ben", "bne"):
         with pytest.raises(NotFoundError, match="nothing to undo"):
             queue.undo(person)

@@ -140,14 +140,12 @@ def withdraw_annotations(asked: Withdrawal, principal: Admin, workspace: Workspa
 def reassign_annotations(asked: Reassigning, principal: Admin, workspace: WorkspaceDep) -> Reassigned:
     """Give annotations to the person who judged under a wrong name; what they judged already stays."""
     found = _selected(workspace, asked)
-    if asked.dry_run:
-        done = batches.reassignment(workspace.store, found, asked.to)
-    else:
-        done = batches.reassign(workspace.queue, workspace.store, found, asked.to)
-        _audit(
-            workspace, principal, "annotation.reassign", asked, done.moved, to=asked.to, left=len(done.left)
-        )
-    return Reassigned(annotations=len(done.moved), left=list(done.left), is_dry_run=asked.dry_run)
+    planned = batches.reassignment(workspace.store, found, asked.to)
+    if not asked.dry_run:
+        batches.reassign(workspace.queue, workspace.store, planned)
+        details = {"to": asked.to, "left": len(planned.left)}
+        _audit(workspace, principal, "annotation.reassign", asked, planned.moved, **details)
+    return Reassigned(annotations=len(planned.moved), left=list(planned.left), is_dry_run=asked.dry_run)
 
 
 def _selected(workspace: Workspace, asked: Selection) -> list[Annotation]:
