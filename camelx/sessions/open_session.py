@@ -119,6 +119,11 @@ class OpenSession:
         """Whether it takes what is sent."""
         return not self._is_ending and self._thread.is_alive()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has written its last; one that is ending may still wait for a model."""
+        return not self._thread.is_alive()
+
     def send(self, sent: Input) -> None:
         """Hand on what the person sent; it happens in the session's own time.
 
@@ -166,7 +171,7 @@ class OpenSession:
             )
 
     def end(self, reason: str, *, wait: bool = True) -> None:
-        """Stop whoever speaks, keep what was said, and end the thread."""
+        """Stop whoever speaks, keep what was said, and end the thread; wait for that, but not for ever."""
         with self._lock:
             if not self._is_ending:
                 self._is_ending, self.reason = True, reason

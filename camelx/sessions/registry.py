@@ -163,7 +163,7 @@ class SessionRegistry:
             audience = self._audiences.setdefault(session_id, Audience())
             found = self._running.get(session_id)
             with audience.lock:
-                if found is not None:
+                if found is not None and not found.is_over:
                     view = found.watch(watcher, after=after)
                 else:
                     view = self.view(principal, session_id, after=after)
@@ -176,7 +176,7 @@ class SessionRegistry:
         Raises:
             NotFoundError: There is none of this id that they may see.
             AccessError: It is somebody else's.
-            ConflictError: The session waits for something else, or is open in another app.
+            ConflictError: The session waits for something else, is still ending, or is open in another app.
         """
         self._opened(self._own(principal, session_id)).send(sent)
         if isinstance(sent, Pick | Edit):
@@ -188,7 +188,7 @@ class SessionRegistry:
         Raises:
             NotFoundError: There is none of this id that they may see.
             AccessError: It is somebody else's.
-            ConflictError: Too many sessions run, or it is open in another app.
+            ConflictError: Too many sessions run, or it is still ending, or open in another app.
         """
         self._opened(self._own(principal, session_id))
         return self._store.live_session(session_id)
@@ -207,7 +207,7 @@ class SessionRegistry:
             # It stays among those that run until it has written its last: who reopens it waits for that.
             found.end("it was closed; it can be reopened")
             with self._lock:
-                if self._running.get(session_id) is found:
+                if self._running.get(session_id) is found and found.is_over:
                     del self._running[session_id]
         self._holds.check(session_id)
         if found is None:
@@ -265,6 +265,11 @@ class SessionRegistry:
                 return found
             if found is not None:
                 found.end("")  # it is ending: what it writes last must not come after what follows
+                if not found.is_over:
+                    raise ConflictError(
+                        f"session {session.id} is still ending: it waits for a model that does not stop; "
+                        "try again in a moment"
+                    )
             self._make_room(beside=session.id)
             self._check_can_start(session)
             self._holds.take(session.id)
@@ -298,16 +303,16 @@ class SessionRegistry:
         Raises:
             ConflictError: All of them are answering.
         """
-        self._running = {i: s for i, s in self._running.items() if s.is_running or i == beside}
-        if len(self._running) < self._most:
+        self._running = {i: s for i, s in self._running.items() if not s.is_over or i == beside}
+        running = [s for i, s in self._running.items() if s.is_running and i != beside]
+        if len(running) < self._most:
             return
-        silent = [s for i, s in self._running.items() if s.phase != "busy" and i != beside]
+        silent = [s for s in running if s.phase != "busy"]
         if not silent:
             raise ConflictError(
                 f"{self._most} sessions run and all of them are answering; try again in a moment"
             )
         longest = min(silent, key=lambda s: s.last_heard)
-        self._running.pop(longest.session.id)
         longest.end("other sessions needed its place; it can be reopened")
 
 

@@ -144,7 +144,7 @@ class LiveSessions(Database):
         return int(self._read(f"reading the events of session {session_id}", query)[0][0] or 0)
 
     def delete_live_session(self, session_id: str, *, interactions: Iterable[Interaction] = ()) -> None:
-        """Forget what was said in a session.
+        """Forget what was said in a session; an app that still has it open writes nothing into it any more.
 
         Its interactions and picks stay, as those of cycles do, and with them the row that says whose policy
         they are about.
@@ -154,6 +154,7 @@ class LiveSessions(Database):
             interactions: Those that were held back so far.
         """
         with self._write(f"deleting session {session_id}") as connection:
+            connection.execute(delete(SessionHoldRow).where(SessionHoldRow.session_id == session_id))
             self._upsert(connection, InteractionRow, interactions)
             connection.execute(delete(SessionEventRow).where(SessionEventRow.session_id == session_id))
             mine = update(LiveSessionRow).where(LiveSessionRow.id == session_id)

@@ -13,7 +13,7 @@ from camelx.config import Settings
 from camelx.errors import ConflictError
 from camelx.runtime.processes import began_at
 from camelx.schemas import SessionHold, utc_now
-from camelx.sessions import Say, SessionRegistry, SessionRequest, Stop
+from camelx.sessions import Say, SessionRegistry, SessionRequest, Stop, open_session
 from camelx.sessions.holding import Holds
 from camelx.storage import Store
 
@@ -169,3 +169,50 @@ def test_an_app_renews_its_holds_for_as_long_as_it_lives(settings, opened, store
         threading.Event().wait(0.02)
     here.close()
     assert store.session_hold(i) is None
+
+
+@pytest.fixture
+def stuck(slow, opened, store, monkeypatch):
+    """A registry, a session that was closed and still waits to write its last, and what lets it."""
+    here = opened(slow)
+    i = here.create(ANN, TALK).id
+    here.send(ANN, i, FIRST)
+    hear(here, i, "Plan")
+    save, go = store.append_session_events, threading.Event()
+
+    def late(events, **fields):
+        assert go.wait(60)
+        save(events, **fields)
+
+    monkeypatch.setattr(open_session, "_JOIN_S", 0.05)
+    monkeypatch.setattr(store, "append_session_events", late)
+    yield here, i, go
+    go.set()
+
+
+def wait_until_over(session_id):
+    for thread in threading.enumerate():
+        if thread.name == f"session-{session_id}":
+            thread.join(60)
+
+
+def test_a_session_that_does_not_end_in_time_is_not_opened_twice(stuck, store):
+    here, i, go = stuck
+    here.end(ANN, i)
+    for act in (lambda: here.send(ANN, i, FIRST), lambda: here.reopen(ANN, i)):
+        with pytest.raises(ConflictError, match=r"still ending.*try again"):
+            act()
+    assert store.session_hold(i) is not None, "no other app may open it either"
+    go.set()
+    wait_until_over(i)
+    view = say(here, i, Say(text="Say it in French."))
+    assert kinds(view) == ["human", "turn", "human", "turn"]
+
+
+def test_nothing_is_written_into_a_session_that_was_deleted_while_it_ended(stuck, store):
+    here, i, go = stuck
+    here.delete(ANN, i)
+    go.set()
+    wait_until_over(i)
+    assert store.session_events(i) == []
+    assert store.live_sessions() == []
