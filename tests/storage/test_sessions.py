@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from camelx.errors import NotFoundError, StorageError
 from camelx.schemas import (
@@ -17,6 +17,8 @@ from camelx.schemas import (
     Stage,
     session_goal_id,
 )
+from camelx.storage import Store, downgrade
+from camelx.storage.connection import database_url
 
 from .conftest import cycle
 
@@ -128,3 +130,18 @@ def test_going_back_keeps_what_was_said_and_going_on_makes_the_tables_again(data
     upgrade(database)
     with Store.open(database) as again:
         assert (again.live_sessions(), list(again.interactions_by_id(["i1"]))) == ([], ["i1"])
+
+
+def test_for_an_earlier_version_a_pair_that_is_held_back_waits_for_no_pick(store, database):
+    for i, hidden in (("held", {"held_back": {"id": "x"}}), ("logged", {"place": "A"})):
+        store.add_live_session(session(i))
+        store.append_session_events([event(1, "turn", i=i, hidden=hidden)], phase="picking")
+    downgrade(database, "0013")
+    engine = create_engine(database_url(database))
+    with engine.connect() as connection:
+        phases = connection.execute(text("SELECT id, phase FROM live_sessions ORDER BY id")).all()
+        n_events = connection.execute(text("SELECT count(*) FROM session_events")).scalar()
+    engine.dispose()
+    assert (phases, n_events) == ([("held", "listening"), ("logged", "picking")], 2)
+    with Store.open(database) as again:
+        assert [e.hidden for e in again.session_events("held")] == [{"held_back": {"id": "x"}}]

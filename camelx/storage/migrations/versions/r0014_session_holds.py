@@ -25,5 +25,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table; apps of earlier versions hold nothing."""
+    """Drop the table; apps of earlier versions hold nothing.
+
+    They look for the two answers of a pair in the log, so that one that is held back from it can't be picked
+    from any more; the conversation goes on.
+    """
+    op.execute(
+        "UPDATE live_sessions SET phase = 'listening' WHERE phase = 'picking' AND id IN "
+        "(SELECT session_id FROM session_events WHERE CAST(hidden AS TEXT) LIKE '%\"held_back\"%')"
+    )
     op.drop_table("session_holds")
