@@ -34,7 +34,8 @@ def placed_at_once(connection: Connection) -> Iterator[None]:
     is_postgresql = connection.dialect.name == "postgresql"
     again = _postgresql_rests(connection) if is_postgresql else _sqlite_rests(connection)
     yield
-    # Alembic is only there to be imported by it.
+    # The revision that made the triggers is the last one that says what they do; a test compares the two, so
+    # that a later one that says otherwise is named here instead. Alembic is only there to be imported by it.
     from camelx.storage.migrations.versions.r0009_explorer import take_in
 
     for statement in (*take_in(connection.dialect.name), *again):

@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 import zipfile
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import create_engine, event, text
@@ -326,3 +327,37 @@ def test_what_was_restored_is_searched_and_so_is_what_comes_after(database, othe
 
 def found(store, **wanted):
     return [line.id for line in store.interaction_page(InteractionFilter(**wanted), limit=200).items]
+
+
+def test_what_is_placed_at_once_stands_as_what_came_one_by_one(database, tmp_path):
+    goals, start = [Goal.new(f"{i} {ODD}") for i in range(3)], datetime(2026, 3, 1, tzinfo=UTC)
+    with Store.open(database) as store:
+        store.add_goals(goals)
+        store.add_cycle(cycle(1))
+        for n, said in enumerate(("odd: two", "", "odd, odd", "x@y.z is größer", " \t", ODD) * 2):
+            row = execution(goals[n % 3], f"executor-{n}", completion=said, error="odd" if n == 3 else None)
+            moment = start + timedelta(microseconds=n, seconds=n // 4)
+            store.save_interactions([row.model_copy(update={"created_at": moment})])
+    one_by_one = placed(database)
+    backup(database, tmp_path / "b.zip")
+    restore(database, tmp_path / "b.zip", replace=True)
+    assert placed(database) == one_by_one
+    assert all(len(rows) >= 12 for rows in one_by_one)
+
+
+def placed(url):
+    """All places with their kinds, and every word of every one, as they stand in the tables."""
+    with Store.open(url) as store:
+        store.count_interactions(InteractionFilter(text="odd"))  # SQLite takes in what is due
+        with store._engine.connect() as connection:
+            words = "SELECT number, words::text FROM interaction_words ORDER BY number"
+            if url.startswith("sqlite"):
+                vocabulary = "fts5vocab('main', 'interaction_words', 'instance')"
+                connection.exec_driver_sql(f"CREATE VIRTUAL TABLE temp.vocabulary USING {vocabulary}")
+                words = 'SELECT doc, term, col, "offset" FROM temp.vocabulary ORDER BY 1, 2, 3, 4'
+            kind = "k.cycle_id, k.stage, k.role, k.agent, k.model, k.status"
+            places = (
+                f"SELECT p.number, p.interaction_id, p.goal_id, {kind} FROM interaction_places p "
+                "JOIN interaction_kinds k ON k.id = p.kind_id ORDER BY p.number"
+            )
+            return [connection.exec_driver_sql(query).all() for query in (places, words)]
