@@ -6,8 +6,8 @@ it is saved. A value that looks like a secret is never repeated.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -20,10 +20,10 @@ from camelx.errors import ConfigError
 
 _MAX_NODES = 20_000
 """Entries of a document: a few lines of aliases of aliases would write out to billions."""
-
-
 _MAX_OPEN_BRACKETS = 100
 """ruamel.yaml takes a time that is quadratic in them, before it says that there are too many."""
+_OPENS = {"[": 1, "{": 1, "]": -1, "}": -1}
+"""What a token does to how many are open, by its id."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,19 @@ def read_document(text: str) -> dict[str, Any] | Mistake:
 
 
 def has_too_many_brackets(text: str) -> bool:
-    """Whether more of them are open at once than YAML is read with; those within texts count too."""
-    n_open, most = 0, 0
-    for bracket in re.findall(r"[\[\]{}]", text):
-        n_open += 1 if bracket in "[{" else -1
-        most = max(most, n_open)
-    return most > _MAX_OPEN_BRACKETS
+    """Whether more of them are open at once than YAML is read with; those within its texts are none."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    if text.count("[") + text.count("{") <= _MAX_OPEN_BRACKETS:
+        return False
+    n_open = 0
+    with suppress(YAMLError):  # whoever reads it says what is wrong, and comes no further
+        for token in YAML(typ="safe", pure=True).scan(text):
+            n_open += _OPENS.get(token.id, 0)
+            if n_open > _MAX_OPEN_BRACKETS:
+                return True
+    return False
 
 
 def _is_bounded(document: Any) -> bool:

@@ -295,6 +295,19 @@ def test_no_text_breaks_the_check_and_none_of_these_is_saved(files, tmp_path, te
     assert path_of(tmp_path).read_text() == SHIPPED
 
 
+@pytest.mark.parametrize("opened", ["[", "{a: ", '["]", ', "[[], "])
+def test_brackets_that_are_open_by_the_hundred_are_refused_before_they_are_read(opened):
+    (mistake,) = agents_mistakes(f"agents: {opened * 3_000}")
+    assert "more than 100 brackets" in mistake.message
+
+
+def test_brackets_within_a_text_or_closed_again_are_not_open():
+    lists = "".join(f"l{i}: [1]\n" for i in range(300))
+    found = agents_mistakes(f"{lists}text: '{'[' * 300}'\n")
+    assert found
+    assert not any("brackets" in mistake.message for mistake in found)
+
+
 def test_aliases_that_write_out_to_billions_are_refused_at_once():
     rows = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     assert "aliases" in agents_mistakes("\n".join(["a0: &a0 [x]", *rows]))[0].message
