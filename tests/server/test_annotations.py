@@ -145,6 +145,20 @@ def test_the_list_is_filtered_and_read_page_by_page(acting: As) -> None:
         assert ann.get(URL, params={"cursor": cursor}).status_code == 422
 
 
+def test_a_moment_that_utc_has_no_year_for_is_before_or_behind_all_others(acting: As) -> None:
+    ann = acting("ann")
+    give(ann, take(ann))
+
+    def n_found(**asked: str) -> int:
+        response = ann.get(URL, params=asked)
+        assert response.status_code == 200, response.text
+        return len(response.json()["annotations"])
+
+    first, last = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
+    assert (n_found(since=first), n_found(until=first)) == (1, 0)
+    assert (n_found(since=last), n_found(until=last)) == (0, 1)
+
+
 def test_people_change_and_take_back_their_own_and_an_admin_those_of_all(acting: As) -> None:
     ann, bob = acting("ann"), acting("bob")
     (said,) = give(ann, take(ann), rating=3)["annotations"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import MINYEAR, UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, Float, ForeignKey, Text, TypeDecorator
@@ -11,7 +11,10 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 
 class UtcMoment(TypeDecorator[datetime]):
-    """A moment that always comes back with the UTC zone, which SQLite would drop; a naive one is UTC."""
+    """A moment that always comes back with the UTC zone, which SQLite would drop; a naive one is UTC.
+
+    One that UTC has no year for, as an hour before the year 1, is the first or the last that it has.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -20,7 +23,11 @@ class UtcMoment(TypeDecorator[datetime]):
         """Return the moment in UTC, with its zone."""
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            edge = datetime.min if value.year == MINYEAR else datetime.max
+            return edge.replace(tzinfo=UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the stored moment in UTC, with its zone."""
