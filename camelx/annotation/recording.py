@@ -14,6 +14,7 @@ from pydantic import Field
 from camelx.schemas import CONTROL_CHARACTERS, Annotation, Record, Verdict, stable_id, utc_now
 
 HumanVerdict = Verdict | Literal["both_bad"]
+MAX_EDITED_CHARS = 40_000
 
 
 class Opinion(Record):
@@ -25,7 +26,7 @@ class Opinion(Record):
     """How good the better result is, 5 is best."""
     rationale: str | None = Field(default=None, max_length=4_000)
     """Why."""
-    edited_text: str | None = Field(default=None, max_length=40_000)
+    edited_text: str | None = Field(default=None, max_length=MAX_EDITED_CHARS)
     """An answer better than the losing side, or than both where neither won; it becomes the chosen side."""
     duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Seconds from when the item was shown to the verdict."""

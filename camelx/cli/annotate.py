@@ -234,6 +234,8 @@ class Sitting:
             self._is_whole = not self._is_whole
 
     def _edit(self, item: Item) -> None:
+        from camelx.annotation.recording import MAX_EDITED_CHARS
+
         starts = {"a": item.first, "b": item.second, "n": ""}
         key = self._ask("Write a better answer. Start from a, b, or n for nothing?")
         if key not in starts:
@@ -250,6 +252,11 @@ class Sitting:
             return
         if written in ("", start):
             self._note = "nothing edited: the text is empty or unchanged"
+        elif len(written) > MAX_EDITED_CHARS:
+            self._note = (
+                f"nothing edited: the text has {len(written):,} characters, at most {MAX_EDITED_CHARS:,} are "
+                "kept"
+            )
         else:
             self._edited = written
 

@@ -189,7 +189,12 @@ def test_a_better_answer_is_written_in_the_editor(root: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("code", "why"),
-    [("pass", "empty or unchanged"), ("p.write_text('')", "empty or unchanged"), ("sys.exit(3)", "EDITOR")],
+    [
+        ("pass", "empty or unchanged"),
+        ("p.write_text('')", "empty or unchanged"),
+        ("p.write_text('x' * 40_001)", "at most 40,000"),
+        ("sys.exit(3)", "EDITOR"),
+    ],
 )
 def test_an_editor_that_leaves_no_answer_adds_none(
     root: Path, monkeypatch: pytest.MonkeyPatch, code: str, why: str
