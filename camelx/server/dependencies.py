@@ -30,8 +30,8 @@ class _WayToSignIn(SecurityBase):
     def __init__(self, name: str, model: HTTPBearer | APIKey) -> None:
         self.scheme_name, self.model = name, model
 
-    def __call__(self) -> None:
-        """Do nothing."""
+    async def __call__(self) -> None:
+        """Do nothing, and not in a thread of its own, as FastAPI calls what is not async."""
 
 
 _COOKIE = APIKey.model_validate({"in": "cookie", "name": "camelx_session"})
