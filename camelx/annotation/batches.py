@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from camelx.annotation.queue import AnnotationQueue
 from camelx.annotation.recording import annotation_id
 from camelx.errors import ConfigError, NotFoundError
-from camelx.schemas import CONTROL_CHARACTERS, Annotation, AnnotationFilter, Record
+from camelx.schemas import Annotation, AnnotationFilter, Record
 from camelx.storage import Store
 
 _LONGEST_NAME = 200  # characters
@@ -77,9 +77,14 @@ def reassignment(store: Store, annotations: Iterable[Annotation], annotator: str
     Raises:
         ConfigError: The name is none that a person can have.
     """
-    if not 0 < len(annotator.strip()) <= _LONGEST_NAME or CONTROL_CHARACTERS.search(annotator):
+    if (
+        not 0 < len(annotator) <= _LONGEST_NAME
+        or not annotator.isprintable()
+        or annotator.strip() != annotator
+    ):
         raise ConfigError(
-            f"{annotator[:80]!r} is no name of a person: expected 1 to {_LONGEST_NAME} visible characters"
+            f"{annotator[:80]!r} is no name of a person: expected 1 to {_LONGEST_NAME} visible characters, and "
+            "no blank at either end"
         )
     chosen = [a for a in whole(store, annotations) if a.annotator != annotator]
     there = store.annotations(sorted({a.goal_id for a in chosen}))

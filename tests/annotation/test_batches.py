@@ -8,7 +8,7 @@ import pytest
 from pairs_to_judge import add_pairs_to_judge
 
 from camelx.annotation import AnnotationQueue, Opinion, QueueRules, annotation_id, batches
-from camelx.errors import ConflictError, NotFoundError
+from camelx.errors import ConfigError, ConflictError, NotFoundError
 from camelx.schemas import Annotation, AnnotationFilter, Verdict
 from camelx.storage import Store
 
@@ -80,6 +80,12 @@ def test_a_wrong_name_is_put_right_and_what_was_judged_already_is_named_and_left
     moved = now[annotation_id((wrong[0].first_id, wrong[0].second_id), "ben")]
     assert moved == wrong[0].model_copy(update={"id": moved.id, "annotator": "ben"})
     assert len(now) == 4
+
+
+@pytest.mark.parametrize("name", ["", " ", " ben", "ben ", "be\nn", "be\u202en", "b" * 201])
+def test_a_name_that_looks_like_another_is_refused(judged: Store, name: str) -> None:
+    with pytest.raises(ConfigError, match="is no name of a person"):
+        batches.reassignment(judged, [said(judged, 0, "bne")], name)
 
 
 def test_of_two_people_who_become_one_the_earlier_verdict_is_taken(
