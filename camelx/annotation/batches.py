@@ -83,8 +83,8 @@ def reassignment(store: Store, annotations: Iterable[Annotation], annotator: str
         or annotator.strip() != annotator
     ):
         raise ConfigError(
-            f"{annotator[:80]!r} is no name of a person: expected 1 to {_LONGEST_NAME} visible characters, and "
-            "no blank at either end"
+            f"{annotator[:80]!r} is no name of a person: expected 1 to {_LONGEST_NAME} visible characters, "
+            "none of them a blank at either end"
         )
     chosen = [a for a in whole(store, annotations) if a.annotator != annotator]
     there = store.annotations(sorted({a.goal_id for a in chosen}))
