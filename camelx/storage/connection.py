@@ -21,6 +21,8 @@ _DOUBTFUL = re.compile(r"\\u(?:0000|d[89a-f])")
 """NUL and halves of surrogate pairs, as `json` writes them."""
 WRITES = {"camelx_writes": True}
 """Execution option of a connection that is going to write."""
+_KEPT_OPEN = 20
+"""Connections: with SQLAlchemy's 5, an app that many people use opens and closes one at nearly every read."""
 
 
 def database_url(url: str) -> URL:
@@ -53,16 +55,32 @@ def open_engine(url: URL) -> Engine:
         StorageError: The folder can't be made.
     """
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, json_serializer=portable_json)
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=_KEPT_OPEN,
+            max_overflow=_KEPT_OPEN,
+            json_serializer=portable_json,
+        )
     if url.database and url.database != ":memory:":
         try:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise StorageError(f"the folder of database {url.database} can't be made: {e}") from e
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, json_serializer=portable_json)
+    pool = {} if url.database in (None, "", ":memory:") else {"pool_size": _KEPT_OPEN}
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_S}, json_serializer=portable_json, **pool
+    )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def for_single_reads(engine: Engine) -> Engine:
+    """Return the engine for reads of one statement, which PostgreSQL need not be told the ends of."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def portable_json(value: Any) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from camelx.errors import StorageError
 from camelx.schemas import Record
-from camelx.storage.connection import WRITES, database_url, open_engine
+from camelx.storage.connection import WRITES, database_url, for_single_reads, open_engine
 from camelx.storage.faults import storage_boundary
 from camelx.storage.rows import chunks, insert_new, records_of, row_of, upsert
 from camelx.storage.schema import check_known, head_revision, migrate, read_revision
@@ -33,6 +33,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = engine.execution_options(**WRITES)
+        self._reading = for_single_reads(engine)
 
     @classmethod
     def open(cls, url: str, *, upgrade: bool = True) -> Self:
@@ -75,7 +76,7 @@ class Database:
             yield connection
 
     def _read(self, what: str, query: Select[Any] | CompoundSelect[Any]) -> Sequence[Row[Any]]:
-        with storage_boundary(self._engine.url, what), self._engine.connect() as connection:
+        with storage_boundary(self._engine.url, what), self._reading.connect() as connection:
             return connection.execute(query).all()
 
     def _by_ids(
