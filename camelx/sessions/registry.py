@@ -126,7 +126,8 @@ class SessionRegistry:
     def sessions(self, principal: Principal, *, limit: int = 100) -> list[LiveSession]:
         """Return the person's sessions, the latest first; an admin sees everybody's."""
         owner = None if principal.role.includes(AccessRole.ADMIN) else principal.name
-        return self._store.live_sessions(owner=owner, limit=limit)
+        found = self._store.live_sessions(owner=owner, limit=limit)
+        return [_at_rest(session) if session.status == "ended" else session for session in found]
 
     def is_running(self, session_id: str) -> bool:
         """Whether the session's thread runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, delete, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
 
 from camelx.schemas import SessionHold, utc_now
 from camelx.storage.database import Database
@@ -53,12 +53,14 @@ class SessionHolds(Database):
             connection.execute(mine.values(until=until))
 
     def leave_session(self, session_id: str, holder: str) -> None:
-        """End the app's hold, and mark the session as ended; one that another app has taken is left alone."""
+        """End the app's hold, and mark the session as ended; one that another app has taken is left alone.
+
+        What it waited for stays: one that failed while agents were answering is told so when it is reopened.
+        """
         mine = (SessionHoldRow.session_id == session_id, SessionHoldRow.holder == holder)
-        at_rest = case((LiveSessionRow.phase == "busy", "listening"), else_=LiveSessionRow.phase)
         ended = update(LiveSessionRow).where(
             LiveSessionRow.id == session_id, LiveSessionRow.status != "deleted"
         )
         with self._write(f"leaving session {session_id}") as connection:
             if connection.execute(delete(SessionHoldRow).where(*mine)).rowcount:
-                connection.execute(ended.values(status="ended", phase=at_rest, updated_at=utc_now()))
+                connection.execute(ended.values(status="ended", updated_at=utc_now()))

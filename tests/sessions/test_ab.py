@@ -8,6 +8,7 @@ from camelx.config import parse_config
 from camelx.cycles.judging import pairs_of_cycle
 from camelx.cycles.policies import resolve_base
 from camelx.cycles.verdicts import annotations_to_learn
+from camelx.errors import StorageError
 from camelx.schemas import LIVE_CYCLE, Cycle, Goal, InteractionFilter, Split, Stage, Verdict
 from camelx.sessions import Pick, Say, SessionRequest, Stop
 from camelx.sessions.holding_back import held_back
@@ -169,6 +170,32 @@ def test_a_pair_that_a_killed_app_left_unfinished_goes_into_the_log_and_both_for
     first, second = undecided(store, i)
     assert first.prompt_key == second.prompt_key
     assert [m.content for m in first.messages][1:] == [f"Goal: {FIRST.text}", a.completion, "And in Dutch?"]
+
+
+def test_a_pair_whose_second_answer_could_not_be_stored_is_forgotten_by_both(
+    settings, opened, store, monkeypatch
+):
+    sessions = opened(settings)
+    i = sessions.create(ANN, AB).id
+    save, answers = store.append_session_events, []
+
+    def fails_once(events, **fields):
+        if events[0].kind == "turn":
+            answers.append(events[0])
+            if len(answers) == 2:
+                raise StorageError("the disk is full")
+        save(events, **fields)
+
+    monkeypatch.setattr(store, "append_session_events", fails_once)
+    sessions.send(ANN, i, FIRST)
+    view = wait_for(sessions, i, "listening")
+    assert (kinds(view), view.session.status) == (["human", "turn"], "ended")
+    assert [(s.status, s.phase) for s in sessions.sessions(ANN)] == [("ended", "listening")]
+    view = say(sessions, i, Say(text="And in French?"), "picking")
+    assert "send your words again" in view.events[2].text
+    first, second = undecided(store, i)
+    assert first.prompt_key == second.prompt_key
+    assert [m.role for m in first.messages] == ["system", "user"]
 
 
 def test_a_pick_makes_a_pair_of_the_next_cycle_of_the_same_policy(pair, store):
