@@ -33,6 +33,8 @@ ROOT = Path(__file__).parents[1]
 CAMELX = str(Path(sys.executable).parent / "camelx")
 N_ANNOTATORS, N_WATCHERS = 50, 200
 SECONDS = float(os.environ.get("CAMELX_BENCH_SECONDS", "90"))
+COMING_S = 10.0
+"""Everybody has come after so long: where all connect in one instant, who asks then waits for that."""
 THINK_S = 5.0
 """Mean time between an item and the verdict on it; people take longer."""
 
@@ -175,7 +177,7 @@ async def annotate(client: httpx.AsyncClient, token: str, number: int, load: Loa
     """Judge one pair after the other, thinking in between."""
     chance = random.Random(number)
     headers = {"Authorization": f"Bearer {token}"}
-    await asyncio.sleep(chance.uniform(0, THINK_S))
+    await asyncio.sleep(chance.uniform(0, COMING_S))
     while time.monotonic() < end:
         item = (await timed(client, load, "next", "GET", headers, None)).get("item")
         if item is None:
@@ -214,6 +216,7 @@ async def watch(url: str, cycle_id: str, token: str, load: Load, end: float) -> 
     numbers: list[int] = []
     load.seen.append(numbers)
     cut = time.monotonic() + random.Random(token).uniform(0.3, 0.7) * (end - time.monotonic())
+    await asyncio.sleep(random.random() * COMING_S)
     for until in (cut, end):
         address = (
             f"{url.replace('http', 'ws')}/api/v1/ws/cycles/{cycle_id}?after={numbers[-1] if numbers else 0}"
