@@ -21,7 +21,7 @@ import typer
 
 from camelx.cli.cycle import Json
 from camelx.cli.output import print_json, print_steps, program
-from camelx.errors import ConfigError
+from camelx.errors import ConfigError, NotFoundError
 from camelx.schemas import CONTROL_CHARACTERS, Stage, Verdict
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ class Sitting:
                 self._take(key)
         except KeyboardInterrupt:
             pass
-        self._queue.put_back(self._annotator, self._wanted.cycle_id)
+        finally:
+            self._queue.put_back(self._annotator, self._wanted.cycle_id)
 
     def _next_key(self) -> str:
         """Return what is done with the pair that is shown; after the last one only undo goes on."""
@@ -209,8 +210,12 @@ class Sitting:
         if not self._done:
             self._note = "nothing to undo in this sitting"
             return
-        undone = self._queue.undo(self._annotator)
         self._done.pop()
+        try:
+            undone = self._queue.undo(self._annotator)
+        except NotFoundError:
+            self._note = "it was taken back elsewhere already"
+            return
         note = f"pair {len(self._done) + 1} undone"
         if undone.offer is None:
             self._turn_to_next(f"{note}; somebody else has it before them now")

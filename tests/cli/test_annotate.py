@@ -162,6 +162,17 @@ def test_undo_takes_back_verdicts_and_skips_in_turn() -> None:
     assert json.loads(annotate("bsub", "--annotator", "ann", "--json").stdout)["annotated"] == 2
 
 
+def test_what_an_admin_took_back_meanwhile_is_not_undone_twice(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_ranked_cycle()
+    withdraw = "with open_store() as store: store.delete_annotations(a.id for a in store.annotations())"
+    _editor(root, monkeypatch, f"from camelx.cycles import open_store\n{withdraw}")
+    page = annotate("aenuq", "--annotator", "ann").stdout
+    assert "taken back elsewhere already" in page
+    assert _saved() == []
+
+
 def test_the_last_verdict_can_be_taken_back_too() -> None:
     add_ranked_cycle()
     done = annotate("aaaubz", "--annotator", "ann")

@@ -178,6 +178,17 @@ def test_verdicts_are_withdrawn_by_person_or_by_id_and_never_in_part(
         assert admin.post(f"{URL}/withdraw", json=wrong).status_code == 422
 
 
+def test_a_verdict_on_several_pairs_is_withdrawn_whole(acting: As, workspace: Workspace) -> None:
+    twins = [
+        a.model_copy(update={"submission_id": "s"})
+        for a in workspace.store.annotations_on(annotator="ada")[:2]
+    ]
+    workspace.store.save_annotations(twins)
+    answer = acting("admin").post(f"{URL}/withdraw", json={"ids": [twins[0].id]})
+    assert answer.json()["annotations"] == 2
+    assert workspace.store.annotators() == {"ada": 4, "ben": 6}
+
+
 def test_verdicts_under_a_wrong_name_are_given_to_the_right_one_and_conflicts_come_back(
     acting: As, workspace: Workspace
 ) -> None:

@@ -128,8 +128,8 @@ def unsettle(
 
 @router.post("/withdraw", responses=_NONE)
 def withdraw_annotations(asked: Withdrawal, principal: Admin, workspace: WorkspaceDep) -> Withdrawn:
-    """Take back some annotations, all or none; their items are open again."""
-    found = _selected(workspace, asked)
+    """Take back annotations with all others of the same verdicts, all or none; their items are open again."""
+    found = batches.whole(workspace.store, _selected(workspace, asked))
     if not asked.dry_run:
         batches.withdraw(workspace.queue, workspace.store, found)
         _audit(workspace, principal, "annotation.withdraw", asked, found)
