@@ -55,7 +55,7 @@ def camelx(*arguments: str) -> Any:
 def test_annotations_go_to_a_file_and_come_back() -> None:
     assert "a.csv  1 annotations" in camelx("export", "annotations", "a.csv").stdout
     looked = camelx("import", "annotations", "a.csv", "--dry-run").stdout
-    assert "a.csv:2: unchanged: ada on" in looked
+    assert "a.csv:2: unchanged: ada: a tie, on “Goal 4" in looked
     assert "nothing was stored" in looked
     with open_store() as store:
         store.delete_annotations([a.id for a in store.annotations()])

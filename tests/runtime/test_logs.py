@@ -26,7 +26,7 @@ def lines():
 def test_a_record_is_one_line_with_its_trace_id(lines):
     with traced("t-1"):
         logging.getLogger("camelx.somewhere").warning("two\nlines \x1b[31m of %s", "text")
-    logging.getLogger("uvicorn.error").info("outside")
+    logging.getLogger("a.library").info("outside")
     logging.getLogger("camelx").debug("not shown")
     first, second = lines()
     assert first["message"] == "two\nlines \x1b[31m of text"

@@ -156,7 +156,7 @@ async def test_a_client_that_is_slower_than_the_cycle_is_told_and_holds_up_nobod
         while workspace.events.n_subscriptions < 1:
             await asyncio.sleep(0.01)
         for n in range(0, 1_200, 100):
-            await asyncio.to_thread(add, workspace, *range(n, n + 100), text="x" * 20_000)
+            await asyncio.to_thread(add, workspace, *range(n, n + 100), text="x" * 40_000)
         await asyncio.to_thread(end, workspace)
         seen, _ = await events(address(server))
         assert seen == list(range(1, 1_202))
