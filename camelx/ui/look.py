@@ -116,9 +116,6 @@ CSS = """
 .cx-chat-session b { overflow-wrap: anywhere; }
 .cx-chat-session.cx-selected { background: var(--background-fill-secondary); }
 @media (max-width: 40rem) {
-  .nav-holder { padding: .25rem .5rem !important; }
-  .nav-holder nav { justify-content: center; gap: .1rem !important; padding: 0 !important; }
-  .nav-holder nav a { padding: .2rem .45rem !important; font-size: .9rem !important; }
   .cx-two { grid-template-columns: 1fr; }
   .cx-blocks td > span { text-align: right; }
   .cx-blocks thead { display: none; }
@@ -186,6 +183,14 @@ CSS = """
 """
 
 HEAD = """
+<style>
+/* The navigation stands outside of what Gradio gives the style sheet to. */
+@media (max-width: 40rem) {
+  .nav-holder { padding: .25rem .5rem !important; }
+  .nav-holder nav { justify-content: center; gap: .1rem !important; padding: 0 !important; }
+  .nav-holder nav a { padding: .2rem .45rem !important; font-size: .9rem !important; }
+}
+</style>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <script>
 // A key pressed outside of a text field clicks the visible button whose elem_id is "key-<key>".
