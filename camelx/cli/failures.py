@@ -70,9 +70,6 @@ def interrupt_on_sigterm() -> None:
     sys.unraisablehook = _interrupt_again
 
 
-_main_thread = threading.main_thread().ident or 0
-
-
 def _interrupt_again(lost: Any) -> None:
     """Repeat an interrupt that came while an object was thrown away: Python drops what is raised there."""
     if lost.exc_type is not None and not issubclass(lost.exc_type, Exception | GeneratorExit):
@@ -85,7 +82,7 @@ def _interrupt_again(lost: Any) -> None:
 def _interrupt_later() -> None:
     time.sleep(_AGAIN_AFTER_S)
     # A signal, which ends a wait of the main thread; `_thread.interrupt_main` would come after it.
-    signal.pthread_kill(_main_thread, signal.SIGINT)
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def say(message: str) -> None:

@@ -62,12 +62,13 @@ def open_engine(url: URL) -> Engine:
             max_overflow=_KEPT_OPEN,
             json_serializer=portable_json,
         )
+    pool: dict[str, Any] = {}
     if url.database and url.database != ":memory:":
+        pool = {"pool_size": _KEPT_OPEN}
         try:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise StorageError(f"the folder of database {url.database} can't be made: {e}") from e
-    pool = {} if url.database in (None, "", ":memory:") else {"pool_size": _KEPT_OPEN}
     engine = create_engine(
         url, connect_args={"timeout": BUSY_TIMEOUT_S}, json_serializer=portable_json, **pool
     )

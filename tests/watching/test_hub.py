@@ -15,8 +15,9 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
-def store(tmp_path):
-    with Store.open(f"sqlite:///{tmp_path / 'camelx.db'}") as opened:
+def store(root):
+    """In a root folder of its own: whether a cycle's process is gone is seen by the cycle's folder."""
+    with Store.open(f"sqlite:///{root / 'camelx.db'}") as opened:
         opened.add_cycle(Cycle(id="c1", number=1, config={}, trace_id="t"))
         yield opened
 
