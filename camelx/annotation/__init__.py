@@ -9,10 +9,22 @@ from camelx.annotation.agents_said import AgentsSaid, ReviewerVote, agents_said
 from camelx.annotation.items import Item
 from camelx.annotation.progress import Progress, progress_of
 from camelx.annotation.queue import AnnotationQueue, Offer, Recorded, Undone
-from camelx.annotation.recording import HumanVerdict, Opinion, annotation_id, annotations_of
+from camelx.annotation.recording import (
+    MAX_EDITED_CHARS,
+    MAX_RATIONALE_CHARS,
+    VERDICT_WORDS,
+    HumanVerdict,
+    Opinion,
+    annotation_id,
+    annotations_of,
+    annotator_mistake,
+)
 from camelx.annotation.standing import QueueRules, Wanted
 
 __all__ = [
+    "MAX_EDITED_CHARS",
+    "MAX_RATIONALE_CHARS",
+    "VERDICT_WORDS",
     "AgentsSaid",
     "AnnotationQueue",
     "HumanVerdict",
@@ -28,5 +40,6 @@ __all__ = [
     "agents_said",
     "annotation_id",
     "annotations_of",
+    "annotator_mistake",
     "progress_of",
 ]

@@ -10,13 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from camelx.annotation.queue import AnnotationQueue
-from camelx.annotation.recording import annotation_id
+from camelx.annotation.recording import annotation_id, annotator_mistake
 from camelx.errors import ConfigError, NotFoundError
 from camelx.schemas import Annotation, AnnotationFilter, Record
 from camelx.storage import Store
 
-_LONGEST_NAME = 200  # characters
-Given = tuple[Annotation, ...]
+OneVerdict = tuple[Annotation, ...]
 """The annotations of one verdict."""
 
 
@@ -46,7 +45,7 @@ def meant(store: Store, wanted: AnnotationFilter) -> list[Annotation]:
     return found
 
 
-def as_verdicts(annotations: Iterable[Annotation]) -> list[Given]:
+def as_verdicts(annotations: Iterable[Annotation]) -> list[OneVerdict]:
     """Return the annotations by verdict, in their order: one on several pairs of the same texts is one."""
     found: dict[tuple[str, str], list[Annotation]] = defaultdict(list)
     for annotation in annotations:
@@ -77,15 +76,8 @@ def reassignment(store: Store, annotations: Iterable[Annotation], annotator: str
     Raises:
         ConfigError: The name is none that a person can have.
     """
-    if (
-        not 0 < len(annotator) <= _LONGEST_NAME
-        or not annotator.isprintable()
-        or annotator.strip() != annotator
-    ):
-        raise ConfigError(
-            f"{annotator[:80]!r} is no name of a person: expected 1 to {_LONGEST_NAME} visible characters, "
-            "none of them a blank at either end"
-        )
+    if mistake := annotator_mistake(annotator):
+        raise ConfigError(mistake)
     chosen = [a for a in whole(store, annotations) if a.annotator != annotator]
     there = store.annotations(sorted({a.goal_id for a in chosen}))
     taken = {_place(a) for a in there if a.annotator == annotator}

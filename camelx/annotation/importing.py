@@ -17,23 +17,23 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from camelx.annotation.exchange import COLUMNS, ExchangeFormat, format_of, restored
-from camelx.annotation.recording import HumanVerdict, Opinion, annotation_id, cleaned
+from camelx.annotation.recording import (
+    VERDICT_WORDS,
+    HumanVerdict,
+    Opinion,
+    annotation_id,
+    annotator_mistake,
+    cleaned,
+)
 from camelx.errors import DataValidationError
 from camelx.importing.report import BrokenRow, BrokenRowError, Place, filled_text
 from camelx.importing.rows import read_rows
-from camelx.schemas import CONTROL_CHARACTERS, Annotation, Record, Verdict, utc_now
+from camelx.schemas import Annotation, Record, Verdict, utc_now
 from camelx.storage import Store
 
 Outcome = Literal["added", "changed", "unchanged", "refused"]
-_SAYS: dict[HumanVerdict, str] = {
-    Verdict.FIRST: "A is better",
-    Verdict.SECOND: "B is better",
-    Verdict.TIE: "a tie",
-    "both_bad": "both bad",
-}
 OUTCOMES: tuple[Outcome, ...] = ("added", "changed", "unchanged", "refused")
 _Key = tuple[frozenset[str], str, int, bool]
-_MAX_NAME = 200  # characters of an annotator's name
 _N_SHOWN = 10
 _N_GOAL = 80  # characters of a goal that tell it from others
 _REQUIRED = ("a_id", "b_id", "preferred", "annotator")
@@ -193,10 +193,8 @@ def _row(place: Place, columns: Mapping[str, Any]) -> _Read:
     a, b, preferred, annotator = (filled_text(columns.get(name), name) for name in _REQUIRED)
     if a == b:
         raise BrokenRowError(f"a_id and b_id are the same interaction {a!r}")
-    if len(annotator) > _MAX_NAME:
-        raise BrokenRowError(f"annotator has {len(annotator)} characters, at most {_MAX_NAME} are taken")
-    if CONTROL_CHARACTERS.search(annotator):
-        raise BrokenRowError(f"annotator {annotator[:80]!r} has characters that are not seen")
+    if mistake := annotator_mistake(annotator):
+        raise BrokenRowError(f"annotator {mistake}")
     opinion = cleaned(
         Opinion(
             verdict=_verdict(preferred, a, b),
@@ -295,9 +293,9 @@ def _outcome(
 ) -> RowOutcome:
     """Return what becomes of a row, in words that tell it from others without its ids."""
     kind = " (settled)" if one.adjudicated else " (repeat)" if one.repeat else ""
-    said = _SAYS[one.verdict]
+    said = VERDICT_WORDS[one.verdict]
     if outcome == "changed" and before is not None:
-        said_before = _SAYS[_shown_as(before, one.first_id).verdict]
+        said_before = VERDICT_WORDS[_shown_as(before, one.first_id).verdict]
         said += f" instead of {said_before}" if said_before != said else ", with other details"
     goal = shorten(goals[one.goal_id], _N_GOAL, placeholder=" …")
     what = f"{one.annotator}{kind}: {said}, on “{goal}”"

@@ -5,7 +5,7 @@ In: what was judged and what was said. Out: annotations, which the export takes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from uuid import uuid4
 
@@ -14,7 +14,16 @@ from pydantic import Field
 from camelx.schemas import CONTROL_CHARACTERS, Annotation, Record, Verdict, stable_id, utc_now
 
 HumanVerdict = Verdict | Literal["both_bad"]
+VERDICT_WORDS: Mapping[str, str] = {
+    Verdict.FIRST: "A is better",
+    Verdict.SECOND: "B is better",
+    Verdict.TIE: "a tie",
+    "both_bad": "both bad",
+}
+"""How each verdict is called."""
+MAX_RATIONALE_CHARS = 4_000
 MAX_EDITED_CHARS = 40_000
+_MAX_NAME_CHARS = 200
 
 
 class Opinion(Record):
@@ -24,12 +33,22 @@ class Opinion(Record):
     """"first" is the result named first: A, as it was shown."""
     rating: int | None = Field(default=None, ge=1, le=5)
     """How good the better result is, 5 is best."""
-    rationale: str | None = Field(default=None, max_length=4_000)
+    rationale: str | None = Field(default=None, max_length=MAX_RATIONALE_CHARS)
     """Why."""
     edited_text: str | None = Field(default=None, max_length=MAX_EDITED_CHARS)
     """An answer better than the losing side, or than both where neither won; it becomes the chosen side."""
     duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Seconds from when the item was shown to the verdict."""
+
+
+def annotator_mistake(name: str) -> str:
+    """Return why this can't be an annotator's name; empty: it can."""
+    if 0 < len(name) <= _MAX_NAME_CHARS and name.isprintable() and name.strip() == name:
+        return ""
+    return (
+        f"{name[:80]!r} is no name of a person: expected 1 to {_MAX_NAME_CHARS} visible characters, "
+        "none of them a blank at either end"
+    )
 
 
 def annotation_id(

@@ -182,7 +182,7 @@ class Sitting:
             self._note = f"{shown(key)!r} is no key here"
 
     def _judge(self, offer: Offer, verdict: HumanVerdict) -> None:
-        from camelx.annotation import Opinion
+        from camelx.annotation import VERDICT_WORDS, Opinion
 
         opinion = Opinion(
             verdict=verdict,
@@ -199,7 +199,7 @@ class Sitting:
             repeat=lease.repeat,
         )
         self._done.append(True)
-        self._turn_to_next(f"pair {len(self._done)} saved: {_SAID[verdict]}")
+        self._turn_to_next(f"pair {len(self._done)} saved: {VERDICT_WORDS[verdict]}")
 
     def _skip(self, offer: Offer) -> None:
         self._queue.skip(*offer.item.pairs[0], self._annotator, repeat=offer.lease.repeat)
@@ -239,7 +239,7 @@ class Sitting:
             self._is_whole = not self._is_whole
 
     def _edit(self, item: Item) -> None:
-        from camelx.annotation.recording import MAX_EDITED_CHARS
+        from camelx.annotation import MAX_EDITED_CHARS
 
         starts = {"a": item.first, "b": item.second, "n": ""}
         key = self._ask("Write a better answer. Start from a, b, or n for nothing?")
@@ -296,12 +296,6 @@ class Sitting:
             )
 
 
-_SAID: dict[HumanVerdict, str] = {
-    Verdict.FIRST: "A is better",
-    Verdict.SECOND: "B is better",
-    Verdict.TIE: "tie",
-    "both_bad": "both bad",
-}
 _WORK = {"proposer": "proposals", "executor": "executions"}
 
 
@@ -345,10 +339,12 @@ def _trainable(text: str) -> str:
 
 
 def _annotator(name: str | None) -> str:
+    from camelx.annotation import annotator_mistake
+
     try:
         found = (getpass.getuser() if name is None else name).strip()
     except (KeyError, OSError):
         found = ""
-    if not found or not found.isprintable():
-        raise ConfigError(f"the annotator's name is {found!r}; give one with --annotator NAME")
+    if mistake := annotator_mistake(found):
+        raise ConfigError(f"{mistake}; give one with --annotator NAME")
     return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
+from camelx.annotation import MAX_RATIONALE_CHARS, VERDICT_WORDS
 from camelx.ui.look import LOADING
 from camelx.ui.verdict_batches import BatchLayout
 
 ALL = "all cycles"
-SETTLES = {"first": "A is better", "second": "B is better", "tie": "Tie", "both_bad": "Both bad"}
 _KEYS = {"first": "a", "second": "b", "tie": "t", "both_bad": "x"}
 
 
@@ -39,11 +39,13 @@ class Layout:
             self.after = gr.Button("Next [N]", size="sm", elem_id="key-n")
         with gr.Group(visible=False, elem_id="cx-settle") as self.settling:
             gr.HTML("<p class=cx-ask>Settle it: your verdict holds, whatever people said.</p>")
-            self.why = gr.Textbox(label="Why (optional)", max_length=4_000)
+            self.why = gr.Textbox(label="Why (optional)", max_length=MAX_RATIONALE_CHARS)
             with gr.Row(elem_classes="cx-buttons"):
                 self.verdicts = {
-                    label: gr.Button(f"{says} [{key.upper()}]", size="sm", elem_id=f"key-{key}")
-                    for label, says in SETTLES.items()
+                    label: gr.Button(
+                        f"{says[0].upper()}{says[1:]} [{key.upper()}]", size="sm", elem_id=f"key-{key}"
+                    )
+                    for label, says in VERDICT_WORDS.items()
                     for key in [_KEYS[label]]
                 }
                 self.undo = gr.Button("Undo [U]", size="sm", elem_id="key-u")

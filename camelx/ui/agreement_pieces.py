@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from camelx.annotation import VERDICT_WORDS
 from camelx.annotation.agreement import (
     AgreementReport,
     Beside,
@@ -21,7 +22,6 @@ from camelx.annotation.importing import AnnotationImport, RowOutcome
 from camelx.auditing.records import Figure
 from camelx.pages import Markup, escaped, table, tag
 
-_SAYS = {"first": "A is better", "second": "B is better", "tie": "tie", "both_bad": "both bad"}
 _MOST_ROWS = 200
 _MOST_PEOPLE = 12
 """People of whom the matrix shows every two; of more it would be no table to read."""
@@ -148,10 +148,13 @@ def reviewers(figures: Sequence[ReviewerAgreement]) -> Markup:
 def disputed(one: Disputed) -> Markup:
     """Return one disagreement: goal, both results side by side, who says what."""
     d = one.disagreement
-    said = [tag("li", tag("b", name), f": {_SAYS.get(label, label)}") for name, label in d.verdicts.items()]
+    said = [
+        tag("li", tag("b", name), f": {VERDICT_WORDS.get(label, label)}")
+        for name, label in d.verdicts.items()
+    ]
     settled = Markup("")
     if d.settled is not None:
-        settled = tag("p", f"Settled by {d.settled_by}: {_SAYS[d.settled]}", css="cx-good")
+        settled = tag("p", f"Settled by {d.settled_by}: {VERDICT_WORDS[d.settled]}", css="cx-good")
     query = urlencode({"cycle": one.cycle_id, "goal": d.goal_id})
     thread = Markup(f'<a href="/interactions?{escaped(query)}">the whole thread</a>')
     return tag(

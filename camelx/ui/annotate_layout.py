@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from camelx.annotation import HumanVerdict
+from camelx.annotation import MAX_EDITED_CHARS, MAX_RATIONALE_CHARS, HumanVerdict
 from camelx.schemas import Verdict
 from camelx.ui.look import LOADING
 
@@ -53,14 +53,14 @@ class Layout:
                         elem_classes="cx-rating cx-keys-radio",
                     )
                     self.rationale = gr.Textbox(
-                        label="Why (optional)", lines=1, max_lines=6, max_length=4_000
+                        label="Why (optional)", lines=1, max_lines=6, max_length=MAX_RATIONALE_CHARS
                     )
                     with gr.Accordion("Write a better answer", open=False):
                         self.edited = gr.Textbox(
                             label="It is learned in place of the winner",
                             lines=4,
                             max_lines=20,
-                            max_length=40_000,
+                            max_length=MAX_EDITED_CHARS,
                         )
                         with gr.Row():
                             self.from_a = gr.Button("Start from A", size="sm")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from camelx.annotation import AgentsSaid, Item, Offer, Progress
+from camelx.annotation import VERDICT_WORDS, AgentsSaid, Item, Offer, Progress
 from camelx.annotation.progress import LEAST_TIMED
 from camelx.pages import Markup, table, tag
 from camelx.ui.differences import folded, side_by_side
 
 _WORK = {"proposer": "two proposals", "executor": "two executions"}
 _SIDE = {"first": "A", "second": "B", "tie": "tie", "unreadable": "no verdict"}
-SAID = {"first": "A is better", "second": "B is better", "tie": "a tie", "both_bad": "both bad"}
 
 
 def item_view(offer: Offer) -> Markup:
@@ -86,7 +85,7 @@ def said_view(said: AgentsSaid, verdict: str) -> Markup:
     votes = table(("reviewer", "says", "order"), rows) if rows else tag("p", "No reviewer's vote is on it.")
     return tag(
         "section",
-        tag("h3", f"The pair before: you said {SAID.get(verdict, verdict)}"),
+        tag("h3", f"The pair before: you said {VERDICT_WORDS.get(verdict, verdict)}"),
         tag("p", f"The ranking gives A a chance of {p} to be the better one."),
         tag("p", f"A is by {said.first_author} ({said.first_model})."),
         tag("p", f"B is by {said.second_author} ({said.second_model})."),

@@ -13,17 +13,17 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from camelx.annotation import batches
+from camelx.annotation import VERDICT_WORDS, batches
 from camelx.errors import CamelxError, ConfigError, ConflictError
 from camelx.pages import Markup, tag
 from camelx.schemas import CONTROL_CHARACTERS, AccessRole, Annotation, AnnotationFilter
-from camelx.ui.annotate_pieces import SAID, note
+from camelx.ui.annotate_pieces import note
 from camelx.ui.guard import guard, shown
 from camelx.ui.moments import minute, moment_in
 from camelx.workspace import Workspace
 
 _ANY = "any"
-_VERDICTS = [("any verdict", _ANY), *((says, verdict) for verdict, says in SAID.items())]
+_VERDICTS = [("any verdict", _ANY), *((says, verdict) for verdict, says in VERDICT_WORDS.items())]
 _MOST_LISTED = 100
 _MOST_NAMED = 10
 """Verdicts that have to stay, named one by one."""
@@ -147,7 +147,7 @@ class VerdictBatches:
             raise ConflictError("some of these verdicts were changed in between; look at them again")
         return batches.whole(self._workspace.store, there.values())
 
-    def _choices(self, verdicts: Sequence[batches.Given]) -> list[tuple[str, str]]:
+    def _choices(self, verdicts: Sequence[batches.OneVerdict]) -> list[tuple[str, str]]:
         """Return the verdicts as choices: what tells them apart, and an id."""
         goals = self._goals([given[0] for given in verdicts])
         return [
@@ -178,7 +178,7 @@ class VerdictBatches:
 
 
 def _found(
-    verdicts: Sequence[batches.Given], choices: list[tuple[str, str]], said: Markup
+    verdicts: Sequence[batches.OneVerdict], choices: list[tuple[str, str]], said: Markup
 ) -> tuple[Any, ...]:
     """Return ids, remark, list, choice of all, what can be done, and no question."""
     ids = tuple(given[0].id for given in verdicts)
@@ -201,7 +201,7 @@ def _ids(annotations: Sequence[Annotation]) -> tuple[str, ...]:
 
 def _says(a: Annotation) -> str:
     kind = " (settled)" if a.adjudicated else " (repeat)" if a.repeat else ""
-    return SAID[str(a.verdict)] + kind
+    return VERDICT_WORDS[a.verdict] + kind
 
 
 def _many(annotations: Sequence[Annotation]) -> str:

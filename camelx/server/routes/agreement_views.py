@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from camelx.annotation import HumanVerdict
+from camelx.annotation import MAX_EDITED_CHARS, MAX_RATIONALE_CHARS, HumanVerdict
 from camelx.annotation.importing import Outcome, RowOutcome
 from camelx.schemas import Annotation, AnnotationFilter
 from camelx.server.routes.annotation_views import TEXT
@@ -35,8 +35,8 @@ class Settlement(BaseModel):
     first_id: str = Field(pattern=ID)
     second_id: str = Field(pattern=ID)
     preferred: str = Field(pattern=ID, description="The better one's id, tie or both_bad.")
-    rationale: str | None = Field(default=None, max_length=4_000)
-    edited_text: str | None = Field(default=None, max_length=40_000, description="A better answer.")
+    rationale: str | None = Field(default=None, max_length=MAX_RATIONALE_CHARS)
+    edited_text: str | None = Field(default=None, max_length=MAX_EDITED_CHARS, description="A better answer.")
 
 
 class SettledView(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from camelx.annotation import HumanVerdict, Offer, Opinion
+from camelx.annotation import MAX_EDITED_CHARS, MAX_RATIONALE_CHARS, HumanVerdict, Offer, Opinion
 from camelx.errors import ConfigError
 from camelx.schemas import Annotation, Message, Role
 
@@ -58,9 +58,9 @@ class NewVerdict(PairNamed):
     """"first" (A is better), "second", "tie" or "both_bad"."""
     rating: int | None = Field(default=None, ge=1, le=5)
     """How good the better result is, 5 is best."""
-    rationale: str | None = Field(default=None, max_length=4_000)
+    rationale: str | None = Field(default=None, max_length=MAX_RATIONALE_CHARS)
     """Why."""
-    edited_text: str | None = Field(default=None, max_length=40_000)
+    edited_text: str | None = Field(default=None, max_length=MAX_EDITED_CHARS)
     """A better answer; it becomes the chosen side."""
     duration_s: float | None = Field(default=None, ge=0, le=1e6)
     """Seconds from when the item was shown to the verdict."""
@@ -83,8 +83,8 @@ class VerdictChange(BaseModel):
 
     verdict: HumanVerdict | None = None
     rating: int | None = Field(default=None, ge=1, le=5)
-    rationale: str | None = Field(default=None, max_length=4_000)
-    edited_text: str | None = Field(default=None, max_length=40_000)
+    rationale: str | None = Field(default=None, max_length=MAX_RATIONALE_CHARS)
+    edited_text: str | None = Field(default=None, max_length=MAX_EDITED_CHARS)
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:

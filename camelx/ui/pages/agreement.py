@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from camelx.annotation import VERDICT_WORDS
 from camelx.annotation.agreement import AgreementReport, Disagreement, agreement_report
 from camelx.annotation.importing import import_annotations
 from camelx.annotation.settling import settle_pair, unsettle_pair
@@ -18,7 +19,7 @@ from camelx.errors import CamelxError, ConfigError, NotFoundError
 from camelx.pages import Markup, tag
 from camelx.schemas import AccessRole, Principal
 from camelx.ui import agreement_pieces as pieces
-from camelx.ui.agreement_layout import ALL, SETTLES, Layout
+from camelx.ui.agreement_layout import ALL, Layout
 from camelx.ui.annotate_pieces import note
 from camelx.ui.guard import guard, shown
 from camelx.ui.verdict_batches import NOTHING_FOUND, Asked, VerdictBatches
@@ -76,7 +77,7 @@ class AgreementPage:
             raise shown(e) from e
         subject = f"{first} {second}"
         self._workspace.access.audit(principal, "annotation.settle", subject, preferred=preferred)
-        done = note(f"Settled: {SETTLES[label]}. Undo takes it back.")
+        done = note(f"Settled: {VERDICT_WORDS[label]}. Undo takes it back.")
         return (done, shown_pair, "", *self._all(cycle, position, principal))
 
     def undo(

@@ -13,13 +13,20 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from camelx.annotation import HumanVerdict, Offer, Opinion, Wanted, agents_said, progress_of
+from camelx.annotation import (
+    VERDICT_WORDS,
+    HumanVerdict,
+    Offer,
+    Opinion,
+    Wanted,
+    agents_said,
+    progress_of,
+)
 from camelx.errors import CamelxError, ConfigError, NotFoundError, OrchestrationError
 from camelx.pages import Markup
 from camelx.schemas import AccessRole, Principal, Role, utc_now
 from camelx.ui.annotate_layout import ALL_CATEGORIES, ANY, Layout
 from camelx.ui.annotate_pieces import (
-    SAID,
     all_judged,
     item_view,
     note,
@@ -140,7 +147,7 @@ class AnnotatePage:
         if recorded.is_new:
             said = recorded.annotations[0]
             self._workspace.access.audit(principal, "annotation.create", said.id, verdict=str(verdict))
-        return self._next(principal, wanted, f"Saved: {SAID[str(verdict)]}.")
+        return self._next(principal, wanted, f"Saved: {VERDICT_WORDS[verdict]}.")
 
     def skip(
         self,
