@@ -16,12 +16,19 @@ from camelx import config
 from camelx.runtime.offline import turn_off_telemetry
 from camelx.runtime.threads import let_waiting_threads_sleep
 from camelx.storage import Store
+from camelx.storage.rows import log_unreadable_once
 
 turn_off_telemetry()
 let_waiting_threads_sleep()
 
 _PROJECT = Path(__file__).parents[1]
 _numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def nothing_told_yet():
+    """What a process says once is said in every test, whichever ran before."""
+    log_unreadable_once.cache_clear()
 
 
 @pytest.fixture(scope="session")

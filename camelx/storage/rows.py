@@ -52,12 +52,13 @@ def readable_of(
         try:
             found.append(validate(dict(row._mapping)))
         except ValidationError as e:
-            _log_unreadable(key(row), "; ".join(str(error["msg"]) for error in e.errors()[:3]))
+            log_unreadable_once(key(row), "; ".join(str(error["msg"]) for error in e.errors()[:3]))
     return found
 
 
 @lru_cache(maxsize=1_000)  # it is read again and again
-def _log_unreadable(what: str, why: str) -> None:
+def log_unreadable_once(what: str, why: str) -> None:
+    """Log, once in this process, that a row is left out."""
     log.warning("%s can't be read and is left out; perhaps a newer camelx wrote it: %s", what, why)
 
 
