@@ -7,6 +7,7 @@ folder of a project, an app's workspace in it, a client of its API, a browser.
 import itertools
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,20 @@ def postgresql_server():
     # Not in pytest's folder: another run, as it starts, takes that away from PostgreSQL's user.
     with tempfile.TemporaryDirectory(prefix="camelx-pg-") as folder:
         running = server.get_server(folder)
+        with _admin(running.get_uri()) as admin:  # nothing outlives the tests, so no write waits for a disk
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                admin.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            admin.execute(text("SELECT pg_reload_conf()"))
         yield running
         running.cleanup()
+
+
+@contextmanager
+def _admin(uri):
+    engine = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -49,11 +62,10 @@ def database(request, tmp_path):
         return
     uri = request.getfixturevalue("postgresql_server").get_uri()
     name = f"camelx_{next(_numbers)}"
-    admin = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    yield uri.replace("@/postgres?", f"@/{name}?")
+    with _admin(uri) as admin:
+        admin.execute(text(f"CREATE DATABASE {name}"))
+        yield uri.replace("@/postgres?", f"@/{name}?")
+        admin.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
