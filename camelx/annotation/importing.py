@@ -81,6 +81,10 @@ class _Read:
     def key(self) -> _Key:
         return _key_of(self.annotation)
 
+    @property
+    def submission(self) -> tuple[str, str | None]:
+        return self.annotation.annotator, self.annotation.submission_id
+
 
 def import_annotations(
     store: Store, path: Path, *, dry_run: bool = False, strict: bool = False, name: str | None = None
@@ -108,13 +112,15 @@ def import_annotations(
     stored = {_key_of(a): a for a in store.annotations(sorted(set(goals.values())))}
     texts = {goal.id: goal.text for goal in store.goals(ids=sorted(set(goals.values())))}
     seen: dict[_Key, Place] = {}
+    submitted: dict[tuple[str, str | None], _Read] = {}
     rows, to_save = [], []
     for row in found:
-        one = row if isinstance(row, BrokenRow) else _fitted(row, goals, seen)
+        one = row if isinstance(row, BrokenRow) else _fitted(row, goals, seen, submitted)
         if isinstance(one, BrokenRow):
             rows.append(RowOutcome(place=str(one.place), outcome="refused", what=one.why))
             continue
         seen[one.key] = one.place
+        submitted.setdefault(one.submission, one)
         before = stored.get(one.key)
         outcome, annotation = _against(one, before)
         rows.append(_outcome(one.place, outcome, annotation, before, texts))
@@ -242,7 +248,12 @@ def _moment(value: object) -> datetime | None:
         raise BrokenRowError(f"created_at is {str(value)[:40]!r}, expected a moment in ISO 8601") from None
 
 
-def _fitted(row: _Read, goals: Mapping[str, str], seen: Mapping[_Key, Place]) -> _Read | BrokenRow:
+def _fitted(
+    row: _Read,
+    goals: Mapping[str, str],
+    seen: Mapping[_Key, Place],
+    submitted: Mapping[tuple[str, str | None], _Read],
+) -> _Read | BrokenRow:
     """Return the row with its goal, or why it does not fit what is stored or what stands above it."""
     a = row.annotation
     if unknown := [i for i in (a.first_id, a.second_id) if i not in goals]:
@@ -256,6 +267,14 @@ def _fitted(row: _Read, goals: Mapping[str, str], seen: Mapping[_Key, Place]) ->
         )
     if above := seen.get(row.key):
         return BrokenRow(row.place, f"says the same person's verdict on the same pair as {above}")
+    together = submitted.get(row.submission) if a.submission_id else None
+    if together is not None and together.annotation.goal_id != first:
+        # Figures count a submission once, so all but one of these verdicts would be lost in them.
+        return BrokenRow(
+            row.place,
+            f"submission_id is {str(a.submission_id)[:80]!r} on another goal at {together.place}; it names one "
+            "verdict on one item, and may be left out",
+        )
     fitted = a.model_copy(update={"goal_id": first})
     return _Read(row.place, fitted, row.has_moment)
 

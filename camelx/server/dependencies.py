@@ -34,7 +34,13 @@ class _WayToSignIn(SecurityBase):
         """Do nothing, and not in a thread of its own, as FastAPI calls what is not async."""
 
 
-_COOKIE = APIKey.model_validate({"in": "cookie", "name": "camelx_session"})
+_COOKIE = APIKey.model_validate(
+    {
+        "in": "cookie",
+        "name": "camelx_session",
+        "description": "Of whoever signed in on the page; over HTTPS its name is `__Host-camelx_session`.",
+    }
+)
 _Bearer = Annotated[None, Security(_WayToSignIn("bearer", HTTPBearer()))]
 _Session = Annotated[None, Security(_WayToSignIn("session", _COOKIE))]
 

@@ -136,6 +136,17 @@ def test_a_dry_run_says_what_would_happen_and_stores_nothing(judged, tmp_path):
     assert len(judged.annotations_on()) == len(before) + 1
 
 
+def test_a_submission_is_of_one_goal(store, tmp_path):
+    add_pairs_to_judge(store)
+    pairs = store.comparisons("c1")
+    other = next(n for n, pair in enumerate(pairs) if pair.goal_id != pairs[0].goal_id)
+    one, another = row(store, 0, submission_id="s1"), row(store, other, submission_id="s1")
+    path = rows_file(tmp_path / "a.jsonl", one, another, another | {"annotator": "ben"})
+    done = import_annotations(store, path)
+    assert [row.outcome for row in done.rows] == ["added", "refused", "added"]
+    assert f"'s1' on another goal at {path}:1" in done.rows[1].what
+
+
 REFUSED = {
     "an unknown interaction": ({"b_id": "nobody"}, "there is no interaction 'nobody'"),
     "a verdict that is none": ({"preferred": "a"}, "expected a_id's or b_id's value"),
