@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
 from camelx import config
+from camelx.access import passwords
 from camelx.runtime.offline import turn_off_telemetry
 from camelx.runtime.threads import let_waiting_threads_sleep
 from camelx.storage import Store
@@ -23,13 +25,29 @@ turn_off_telemetry()
 let_waiting_threads_sleep()
 
 _PROJECT = Path(__file__).parents[1]
+_REAL_HASHER = passwords._hasher
 _numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
-def nothing_told_yet():
+def _nothing_told_yet():
     """What a process says once is said in every test, whichever ran before."""
     log_unreadable_once.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords():
+    """Hashes that are as weak as Argon2 allows: a thousand tests make users, and 100 ms each adds up."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_hasher", lambda: cheap)
+        yield
+
+
+@pytest.fixture
+def real_passwords(monkeypatch):
+    """Hashes as strong as the product's."""
+    monkeypatch.setattr(passwords, "_hasher", _REAL_HASHER)
 
 
 @pytest.fixture(scope="session")

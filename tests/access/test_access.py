@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import jwt
 import pytest
+from argon2 import extract_parameters
 
 from camelx.access import LOCAL, Access, allow
 from camelx.access.signing import SESSION_S, Signer, signer_of
@@ -45,6 +46,17 @@ def test_passwords_are_kept_as_argon2id(access, store):
     assert len(hashes) == 4
     assert all(hashed.startswith("$argon2id$") for hashed in hashes)
     assert PASSWORD not in repr(store.users())
+
+
+def test_a_hash_that_is_weaker_than_todays_is_made_anew_at_the_next_sign_in(access, real_passwords):
+    weak = access._store.user("viewer").password_hash
+    access.sign_in("viewer", PASSWORD)
+    strong = access._store.user("viewer").password_hash
+    costs = [extract_parameters(hashed) for hashed in (weak, strong)]
+    assert [cost.memory_cost for cost in costs] == [8, 65_536]
+    assert costs[1].time_cost >= 3
+    assert access.sign_in("viewer", PASSWORD).name == "viewer"
+    assert access._store.user("viewer").password_hash == strong
 
 
 @pytest.mark.parametrize("password", ["", "short", "x" * 1_025])
