@@ -56,12 +56,17 @@ def _command(root: Path, url: str, *arguments: str) -> None:
     process = subprocess.Popen(
         [places.CAMELX, *arguments], env=_environment(root, url), stdout=subprocess.DEVNULL
     )
-    _, status, used = os.wait4(process.pid, 0)
+    command, peak = psutil.Process(process.pid), 0.0
+    # Not the peak that the system counts: in it is what this process held when it was forked.
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        peak = max(peak, command.memory_info().rss / 2**20)
+        time.sleep(_LOOK_EVERY_S)
+    _, status, used = ended
     if status:
         sys.exit(f"camelx {' '.join(arguments)} ended with {status}")
     shown = [Path(one).name if one.startswith("/") else one for one in arguments]
     cpu = used.ru_utime + used.ru_stime
-    _row(f"camelx {' '.join(shown)}", time.perf_counter() - began, cpu, used.ru_maxrss / 2**10)
+    _row(f"camelx {' '.join(shown)}", time.perf_counter() - began, cpu, peak)
 
 
 def _exports(root: Path, url: str) -> None:

@@ -41,7 +41,7 @@ from camelx.storage.schema import (
     read_revision,
     run_alembic,
 )
-from camelx.storage.tables import UtcMoment
+from camelx.storage.tables import Base, UtcMoment
 
 _BATCH = 1_000  # rows in one statement
 _TYPES: dict[Kind, TypeEngine[Any]] = {
@@ -112,8 +112,17 @@ def _make_room(connection: Connection, engine: Engine, revision: str, *, replace
                 f"database {engine.url.render_as_string(hide_password=True)} is not empty, it holds {n:,} "
                 "rows; restore into another one, or add --replace to put the backup in their place"
             )
+        _empty(connection)
         run_alembic(connection, "downgrade", "base")
     run_alembic(connection, "upgrade", revision)
+
+
+def _empty(connection: Connection) -> None:
+    """Let the way down meet no rows on PostgreSQL, where it would make indexes of what goes anyway."""
+    if connection.dialect.name == "postgresql":
+        ours = {*Base.metadata.tables, "interaction_words"}
+        names = ", ".join(sorted(ours.intersection(inspect(connection).get_table_names())))
+        connection.exec_driver_sql(f"TRUNCATE {names} CASCADE")
 
 
 def _fill(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import create_engine, event, text
+from sqlalchemy.pool import Pool
 
 from camelx.errors import StorageError
 from camelx.schemas import Annotation, AuditEntry, Goal, InteractionFilter, Verdict, Vote
@@ -123,6 +124,32 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(database, tmp_path):
     with Store.open(other, upgrade=False) as store:
         assert {goal.id for goal in store.goals()} == ids
         assert store.annotations()[0].repeat == 0
+
+
+def steps_to_replace(url, saved, n_goals):
+    """How many thousand steps SQLite takes to put the backup in the place of a database with so many goals."""
+    fill(url, n_goals)
+    steps = itertools.count()
+
+    def count(connection, _record):
+        connection.set_progress_handler(lambda: next(steps) and None, 1_000)
+
+    event.listen(Pool, "connect", count)
+    try:
+        restore(url, saved, replace=True)
+    finally:
+        event.remove(Pool, "connect", count)
+    return next(steps)
+
+
+def test_what_replacing_takes_grows_no_faster_than_the_rows(tmp_path):
+    small = f"sqlite:///{tmp_path / 'small.db'}"
+    fill(small)
+    backup(small, tmp_path / "b.zip")
+    few, many = (
+        steps_to_replace(f"sqlite:///{tmp_path / f'{n}.db'}", tmp_path / "b.zip", n) for n in (200, 800)
+    )
+    assert many < 5 * few
 
 
 def test_a_full_database_of_this_schema_takes_an_older_backup(database, tmp_path):
