@@ -272,8 +272,8 @@ def _fitted(
         # Figures count a submission once, so all but one of these verdicts would be lost in them.
         return BrokenRow(
             row.place,
-            f"submission_id is {str(a.submission_id)[:80]!r} on another goal at {together.place}; it names one "
-            "verdict on one item, and may be left out",
+            f"submission_id is {str(a.submission_id)[:80]!r} on another goal at {together.place}; it names "
+            "one verdict on one item, and may be left out",
         )
     fitted = a.model_copy(update={"goal_id": first})
     return _Read(row.place, fitted, row.has_moment)

@@ -127,7 +127,7 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(database, tmp_path):
 
 
 def steps_to_replace(url, saved, n_goals):
-    """How many thousand steps SQLite takes to put the backup in the place of a database with so many goals."""
+    """Thousands of steps of SQLite, to put the backup in the place of so many goals."""
     fill(url, n_goals)
     steps = itertools.count()
 
