@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -48,7 +50,8 @@ _STEPS = (
 def main() -> None:
     """The log explorer with a million interactions: pages, counts, choices, and what writing costs."""
     with places.folder("EXPLORER_FOLDER") as folder:
-        _measure("SQLite", f"sqlite:///{folder / 'camelx.db'}", lambda: _bytes_below(folder, "camelx.db*"))
+        path = folder / "camelx.db"
+        _measure("SQLite", f"sqlite:///{path}", lambda: _sqlite_bytes(path))
         with places.postgresql(folder / "pg") as url:
             _measure("PostgreSQL", url, lambda: _postgresql_bytes(url))
 
@@ -241,8 +244,10 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _bytes_below(folder: Path, pattern: str) -> int:
-    return sum(path.stat().st_size for path in folder.glob(pattern))
+def _sqlite_bytes(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:  # what is still beside the file is written into it
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path.stat().st_size
 
 
 def _postgresql_bytes(url: str) -> int:

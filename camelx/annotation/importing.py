@@ -7,7 +7,8 @@ a settled verdict) are the same, whatever was shown first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,9 +82,38 @@ class _Read:
     def key(self) -> _Key:
         return _key_of(self.annotation)
 
-    @property
-    def submission(self) -> tuple[str, str | None]:
-        return self.annotation.annotator, self.annotation.submission_id
+
+class _Submissions:
+    """The item that each submission is of: figures count a submission once, so it must not be of several."""
+
+    def __init__(self, store: Store, read: Sequence[Annotation]) -> None:
+        """Take what is stored of the submissions that are read."""
+        known = store.annotations_of_submissions(a.submission_id for a in read if a.submission_id is not None)
+        pairs: dict[tuple[str, str | None], set[frozenset[str]]] = defaultdict(set)
+        for a in (*known, *read):
+            pairs[self._key(a)].add(frozenset((a.first_id, a.second_id)))
+        of_several = (
+            pair for key, its in pairs.items() if key[1] is not None and len(its) > 1 for pair in its
+        )
+        rows = store.interactions_by_id({i for pair in of_several for i in pair})
+        self._texts = {i: (row.goal_id, row.completion) for i, row in rows.items()}
+        self._first = {self._key(a): a for a in reversed(known)}
+
+    def add(self, annotation: Annotation) -> None:
+        """Take one that is kept."""
+        self._first.setdefault(self._key(annotation), annotation)
+
+    def other_item(self, annotation: Annotation) -> Annotation | None:
+        """Return an annotation of the same submission on results with other texts."""
+        first = self._first.get(self._key(annotation)) if annotation.submission_id is not None else None
+        return None if first is None or self._item(first) == self._item(annotation) else first
+
+    def _item(self, annotation: Annotation) -> frozenset[object]:
+        return frozenset(self._texts.get(i, i) for i in (annotation.first_id, annotation.second_id))
+
+    @staticmethod
+    def _key(annotation: Annotation) -> tuple[str, str | None]:
+        return annotation.annotator, annotation.submission_id
 
 
 def import_annotations(
@@ -112,15 +142,15 @@ def import_annotations(
     stored = {_key_of(a): a for a in store.annotations(sorted(set(goals.values())))}
     texts = {goal.id: goal.text for goal in store.goals(ids=sorted(set(goals.values())))}
     seen: dict[_Key, Place] = {}
-    submitted: dict[tuple[str, str | None], _Read] = {}
+    submissions = _Submissions(store, [row.annotation for row in read])
     rows, to_save = [], []
     for row in found:
-        one = row if isinstance(row, BrokenRow) else _fitted(row, goals, seen, submitted)
+        one = row if isinstance(row, BrokenRow) else _fitted(row, goals, seen, submissions)
         if isinstance(one, BrokenRow):
             rows.append(RowOutcome(place=str(one.place), outcome="refused", what=one.why))
             continue
         seen[one.key] = one.place
-        submitted.setdefault(one.submission, one)
+        submissions.add(one.annotation)
         before = stored.get(one.key)
         outcome, annotation = _against(one, before)
         rows.append(_outcome(one.place, outcome, annotation, before, texts))
@@ -221,7 +251,7 @@ def _row(place: Place, columns: Mapping[str, Any]) -> _Read:
         **dict(opinion),
         repeat=repeat,
         adjudicated=adjudicated,
-        submission_id=columns.get("submission_id"),
+        submission_id=columns.get("submission_id") or None,
         created_at=moment or utc_now(),
     )
     own_id = annotation_id((a, b), annotator, repeat=annotation.repeat, adjudicated=annotation.adjudicated)
@@ -252,7 +282,7 @@ def _fitted(
     row: _Read,
     goals: Mapping[str, str],
     seen: Mapping[_Key, Place],
-    submitted: Mapping[tuple[str, str | None], _Read],
+    submissions: _Submissions,
 ) -> _Read | BrokenRow:
     """Return the row with its goal, or why it does not fit what is stored or what stands above it."""
     a = row.annotation
@@ -267,13 +297,11 @@ def _fitted(
         )
     if above := seen.get(row.key):
         return BrokenRow(row.place, f"says the same person's verdict on the same pair as {above}")
-    together = submitted.get(row.submission) if a.submission_id else None
-    if together is not None and together.annotation.goal_id != first:
-        # Figures count a submission once, so all but one of these verdicts would be lost in them.
+    if (other := submissions.other_item(a)) is not None:
         return BrokenRow(
             row.place,
-            f"submission_id is {str(a.submission_id)[:80]!r} on another goal at {together.place}; it names "
-            "one verdict on one item, and may be left out",
+            f"submission_id {str(a.submission_id)[:80]!r} is of another item, {other.first_id[:80]!r} "
+            f"against {other.second_id[:80]!r}; it names one verdict on one item, and may be left out",
         )
     fitted = a.model_copy(update={"goal_id": first})
     return _Read(row.place, fitted, row.has_moment)

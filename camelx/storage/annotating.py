@@ -195,6 +195,11 @@ class Annotating(Database):
         query = query if annotator is None else query.where(AnnotationRow.annotator == annotator)
         return records_of(Annotation, self._read("reading a submission", query.order_by(AnnotationRow.id)))
 
+    def annotations_of_submissions(self, submission_ids: Iterable[str]) -> list[Annotation]:
+        """Return the annotations of all these submissions."""
+        query = select(*_ANNOTATION_COLUMNS).order_by(AnnotationRow.created_at, AnnotationRow.id)
+        return self._by_ids(Annotation, query, AnnotationRow.submission_id, submission_ids)
+
     def last_submission(self, annotator: str) -> list[Annotation]:
         """Return the annotations that the person's last verdict on an item made; none: they gave none.
 

@@ -122,7 +122,7 @@ def _empty(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         ours = {*Base.metadata.tables, "interaction_words"}
         names = ", ".join(sorted(ours.intersection(inspect(connection).get_table_names())))
-        connection.exec_driver_sql(f"TRUNCATE {names} CASCADE")
+        connection.exec_driver_sql(f"TRUNCATE {names}")
 
 
 def _fill(

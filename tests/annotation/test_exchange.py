@@ -136,15 +136,44 @@ def test_a_dry_run_says_what_would_happen_and_stores_nothing(judged, tmp_path):
     assert len(judged.annotations_on()) == len(before) + 1
 
 
-def test_a_submission_is_of_one_goal(store, tmp_path):
+def other_pair(store, *, is_of_the_same_goal):
+    """The number of a comparison of other texts than the first one's."""
+    first, *others = store.comparisons("c1")
+    texts = {i: one.completion for i, one in store.interactions_by_id(_results(store)).items()}
+    for n, one in enumerate(others, 1):
+        is_other = {texts[one.first_id], texts[one.second_id]} != {
+            texts[first.first_id],
+            texts[first.second_id],
+        }
+        if is_other and (one.goal_id == first.goal_id) is is_of_the_same_goal:
+            return n
+    raise AssertionError("no such pair")
+
+
+def _results(store):
+    return {i for one in store.comparisons("c1") for i in (one.first_id, one.second_id)}
+
+
+@pytest.mark.parametrize("is_of_the_same_goal", [True, False])
+@pytest.mark.parametrize("is_stored_before", [True, False])
+def test_a_submission_is_of_one_item(store, tmp_path, is_of_the_same_goal, is_stored_before):
     add_pairs_to_judge(store)
-    pairs = store.comparisons("c1")
-    other = next(n for n, pair in enumerate(pairs) if pair.goal_id != pairs[0].goal_id)
-    one, another = row(store, 0, submission_id="s1"), row(store, other, submission_id="s1")
-    path = rows_file(tmp_path / "a.jsonl", one, another, another | {"annotator": "ben"})
-    done = import_annotations(store, path)
-    assert [row.outcome for row in done.rows] == ["added", "refused", "added"]
-    assert f"'s1' on another goal at {path}:1" in done.rows[1].what
+    n = other_pair(store, is_of_the_same_goal=is_of_the_same_goal)
+    one, another = (row(store, n, submission_id="s1") for n in (0, n))
+    path, rows = tmp_path / "a.jsonl", [one, another, another | {"annotator": "ben"}]
+    if is_stored_before:
+        assert import_annotations(store, rows_file(path, one)).counts["added"] == 1
+    done = import_annotations(store, rows_file(path, *rows))
+    first = "unchanged" if is_stored_before else "added"
+    assert [row.outcome for row in done.rows] == [first, "refused", "added"]
+    assert f"'s1' is of another item, '{one['a_id']}' against" in done.rows[1].what
+
+
+def test_an_empty_submission_is_none(store, tmp_path):
+    add_pairs_to_judge(store)
+    path = rows_file(tmp_path / "a.jsonl", *(row(store, n, submission_id="") for n in range(3)))
+    assert import_annotations(store, path).counts["added"] == 3
+    assert {a.submission_id for a in store.annotations_on()} == {None}
 
 
 REFUSED = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import stat
 import threading
 import zipfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from camelx.errors import StorageError
@@ -65,19 +64,12 @@ def everything(url: str) -> list[object]:
 
 @pytest.fixture
 def other_database(request, tmp_path):
-    """The URL of an empty database of the other kind."""
-    numbers = itertools.count()
+    """Returns the URL of an empty database of the other kind."""
 
     def make(url: str) -> str:
         if url.startswith("postgresql"):
             return f"sqlite:///{tmp_path / 'other.db'}"
-        uri = request.getfixturevalue("postgresql_server").get_uri()
-        name = f"restored_{os.getpid()}_{next(numbers)}_{abs(hash(str(tmp_path)))}"
-        admin = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        return uri.replace("@/postgres?", f"@/{name}?")
+        return request.getfixturevalue("postgresql_database")()
 
     return make
 

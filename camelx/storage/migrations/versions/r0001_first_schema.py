@@ -41,8 +41,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove all tables, and with them everything that camelx stored."""
-    # SQLite removes a table that refers to itself row by row, and looks for what refers to each.
-    op.create_index("ix_interactions_parent_id", "interactions", ["parent_id"])
+    if op.get_bind().dialect.name == "sqlite":
+        # It removes a table that refers to itself row by row, and looks for what refers to each.
+        op.create_index("ix_interactions_parent_id", "interactions", ["parent_id"])
     for name in reversed(_TABLES):
         op.drop_table(name)
 
