@@ -50,7 +50,7 @@ class Layout:
         self.diff = gr.HTML(elem_id="cx-change")
         with gr.Group(visible=False) as self.saving:
             self.note = gr.Textbox(label="What the change is for", max_length=500, elem_id="cx-note")
-            with gr.Row(elem_classes="cx-buttons"):
+            with gr.Row(equal_height=True, elem_classes="cx-buttons"):
                 self.save = gr.Button("Save", variant="primary", interactive=False, elem_id="cx-save")
                 self.discard = gr.Button("Discard what is not saved")
         self.why = gr.HTML()

@@ -32,7 +32,6 @@ class Layout:
         self.everything = [self.figures, self.exports, self.batch.person, self.batch.to, self.admins, *one]
 
     def _disputes(self) -> None:
-        gr.HTML("<h2>Where people differ</h2>")
         self.dispute = gr.HTML(elem_id="cx-dispute")
         with gr.Row(visible=False, elem_classes="cx-buttons") as self.steps:
             self.before = gr.Button("Previous [P]", size="sm", elem_id="key-p")

@@ -25,6 +25,8 @@ from camelx.ui.guard import guard, shown
 from camelx.ui.verdict_batches import NOTHING_FOUND, Asked, VerdictBatches
 from camelx.workspace import Workspace
 
+_DISPUTES = tag("h2", "Where people differ")
+
 
 class AgreementPage:
     """The page's handlers; each checks who asks."""
@@ -171,11 +173,11 @@ class AgreementPage:
         is_admin = principal.role.includes(AccessRole.ADMIN)
         steps = gr.update(visible=len(listed) > 1)
         if not listed:
-            markup = pieces.no_dispute(report.n_shared) if report.n_annotations else Markup("")
+            markup = _DISPUTES + pieces.no_dispute(report.n_shared) if report.n_annotations else Markup("")
             return 0, "", markup, steps, gr.update(visible=False)
         position = min(position, len(listed) - 1)
         one = listed[position]
-        markup = pieces.disputed(self._disputed(one, position, len(listed)))
+        markup = _DISPUTES + pieces.disputed(self._disputed(one, position, len(listed)))
         return position, f"{one.first_id} {one.second_id}", markup, steps, gr.update(visible=is_admin)
 
     def _disputed(self, one: Disagreement, position: int, n_listed: int) -> pieces.Disputed:
