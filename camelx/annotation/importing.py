@@ -37,6 +37,10 @@ OUTCOMES: tuple[Outcome, ...] = ("added", "changed", "unchanged", "refused")
 _Key = tuple[frozenset[str], str, int, bool]
 _N_SHOWN = 10
 _N_GOAL = 80  # characters of a goal that tell it from others
+_DETAILS = ("rating", "rationale", "edited_text", "duration_s", "submission_id", "created_at")
+"""What of a stored annotation a row may leave as it is, by not having the column."""
+_NEVER_CLEARED = ("submission_id", "created_at")
+"""Details that an empty cell leaves as they are, too."""
 _REQUIRED = ("a_id", "b_id", "preferred", "annotator")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
@@ -76,7 +80,8 @@ class _Read:
 
     place: Place
     annotation: Annotation
-    has_moment: bool
+    given: frozenset[str]
+    """The columns that the row has; the rest of what is stored stays."""
 
     @property
     def key(self) -> _Key:
@@ -88,6 +93,7 @@ class _Submissions:
 
     def __init__(self, store: Store, read: Sequence[Annotation]) -> None:
         """Take what is stored of the submissions that are read."""
+        self._places: dict[str, Place] = {}
         known = store.annotations_of_submissions(a.submission_id for a in read if a.submission_id is not None)
         pairs: dict[tuple[str, str | None], set[frozenset[str]]] = defaultdict(set)
         for a in (*known, *read):
@@ -99,14 +105,22 @@ class _Submissions:
         self._texts = {i: (row.goal_id, row.completion) for i, row in rows.items()}
         self._first = {self._key(a): a for a in reversed(known)}
 
-    def add(self, annotation: Annotation) -> None:
+    def add(self, row: _Read) -> None:
         """Take one that is kept."""
-        self._first.setdefault(self._key(annotation), annotation)
+        if self._first.setdefault(self._key(row.annotation), row.annotation) is row.annotation:
+            self._places[row.annotation.id] = row.place
 
-    def other_item(self, annotation: Annotation) -> Annotation | None:
-        """Return an annotation of the same submission on results with other texts."""
+    def mistake(self, annotation: Annotation) -> str:
+        """Return why the annotation can't be of its submission; empty: it can."""
         first = self._first.get(self._key(annotation)) if annotation.submission_id is not None else None
-        return None if first is None or self._item(first) == self._item(annotation) else first
+        if first is None or self._item(first) == self._item(annotation):
+            return ""
+        named = str(annotation.submission_id)[:80]
+        where = self._places.get(first.id, "stored before")
+        return (
+            f"submission_id {named!r} is of another item, {first.first_id[:80]!r} against "
+            f"{first.second_id[:80]!r} ({where}); it names one verdict on one item, and may be left out"
+        )
 
     def _item(self, annotation: Annotation) -> frozenset[object]:
         return frozenset(self._texts.get(i, i) for i in (annotation.first_id, annotation.second_id))
@@ -150,7 +164,7 @@ def import_annotations(
             rows.append(RowOutcome(place=str(one.place), outcome="refused", what=one.why))
             continue
         seen[one.key] = one.place
-        submissions.add(one.annotation)
+        submissions.add(one)
         before = stored.get(one.key)
         outcome, annotation = _against(one, before)
         rows.append(_outcome(one.place, outcome, annotation, before, texts))
@@ -195,7 +209,7 @@ def _parsed(path: Path, shown: Path) -> Iterator[_Read | BrokenRow]:
         except ValidationError as e:
             first = e.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            yield BrokenRow(place, f"{where}: {first['msg']}")
+            yield BrokenRow(place, f"{where} is {repr(first['input'])[:80]}: {first['msg']}")
 
 
 def _renamed(place: Place, shown: Path) -> Place:
@@ -226,7 +240,9 @@ def _row(place: Place, columns: Mapping[str, Any]) -> _Read:
     """
     if unknown := sorted(set(columns) - set(COLUMNS)):
         raise BrokenRowError(f"unknown column {unknown[0]!r}; expected {', '.join(COLUMNS)}")
-    a, b, preferred, annotator = (filled_text(columns.get(name), name) for name in _REQUIRED)
+    if missing := [name for name in _REQUIRED if columns.get(name) is None]:
+        raise BrokenRowError(f"{', '.join(missing)}: missing or empty; a row needs {', '.join(_REQUIRED)}")
+    a, b, preferred, annotator = (filled_text(columns[name], name) for name in _REQUIRED)
     if a == b:
         raise BrokenRowError(f"a_id and b_id are the same interaction {a!r}")
     if mistake := annotator_mistake(annotator):
@@ -255,7 +271,8 @@ def _row(place: Place, columns: Mapping[str, Any]) -> _Read:
         created_at=moment or utc_now(),
     )
     own_id = annotation_id((a, b), annotator, repeat=annotation.repeat, adjudicated=annotation.adjudicated)
-    return _Read(place, annotation.model_copy(update={"id": own_id}), moment is not None)
+    given = {name for name in columns if name not in _NEVER_CLEARED or columns[name] not in (None, "")}
+    return _Read(place, annotation.model_copy(update={"id": own_id}), frozenset(given))
 
 
 def _verdict(preferred: str, a: str, b: str) -> HumanVerdict:
@@ -297,23 +314,18 @@ def _fitted(
         )
     if above := seen.get(row.key):
         return BrokenRow(row.place, f"says the same person's verdict on the same pair as {above}")
-    if (other := submissions.other_item(a)) is not None:
-        return BrokenRow(
-            row.place,
-            f"submission_id {str(a.submission_id)[:80]!r} is of another item, {other.first_id[:80]!r} "
-            f"against {other.second_id[:80]!r}; it names one verdict on one item, and may be left out",
-        )
+    if mistake := submissions.mistake(a):
+        return BrokenRow(row.place, mistake)
     fitted = a.model_copy(update={"goal_id": first})
-    return _Read(row.place, fitted, row.has_moment)
+    return _Read(row.place, fitted, row.given)
 
 
 def _against(row: _Read, stored: Annotation | None) -> tuple[Outcome, Annotation]:
     """Return what the row does to what is stored; it takes over its id."""
     if stored is None:
         return "added", row.annotation
-    mine = row.annotation.model_copy(update={"id": stored.id})
-    if not row.has_moment:
-        mine = mine.model_copy(update={"created_at": stored.created_at})
+    kept = {name: getattr(stored, name) for name in _DETAILS if name not in row.given}
+    mine = row.annotation.model_copy(update={"id": stored.id, **kept})
     return ("unchanged", stored) if _same(mine, stored) else ("changed", mine)
 
 
@@ -343,7 +355,10 @@ def _outcome(
     said = VERDICT_WORDS[one.verdict]
     if outcome == "changed" and before is not None:
         said_before = VERDICT_WORDS[_shown_as(before, one.first_id).verdict]
-        said += f" instead of {said_before}" if said_before != said else ", with other details"
+        if said_before != said:
+            said += f" instead of {said_before}"
+        if details := [name for name in _DETAILS if getattr(one, name) != getattr(before, name)]:
+            said += f", another {', '.join(details)}"
     goal = shorten(goals[one.goal_id], _N_GOAL, placeholder=" …")
     what = f"{one.annotator}{kind}: {said}, on “{goal}”"
     return RowOutcome(place=str(place), outcome=outcome, what=what, a_id=one.first_id, b_id=one.second_id)

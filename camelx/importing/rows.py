@@ -27,7 +27,7 @@ def read_rows(path: Path) -> Iterator[Row | BrokenRow]:
         ConfigError: There is no such file, it can't be opened, or its format is none of these.
     """
     if not path.exists():
-        raise ConfigError(f"{path} does not exist; expected a file with goals or a `datasets` directory")
+        raise ConfigError(f"{path} does not exist; expected a file {', '.join(_READERS)}, or a directory")
     reader = _read_dataset if path.is_dir() else _READERS.get(path.suffix.lower())
     if reader is None:
         raise ConfigError(
@@ -57,7 +57,7 @@ def _json_row(place: Place, line: bytes) -> Row | BrokenRow:
     except UnicodeDecodeError as e:
         return BrokenRow(place, f"not UTF-8: byte {e.object[e.start]:#04x} at position {e.start}")
     except json.JSONDecodeError as e:
-        return BrokenRow(place, f"not JSON: {e.msg} at column {e.colno} of {len(line)}")
+        return BrokenRow(place, f"not JSON: {e.msg} at column {e.colno}, of {len(line)} bytes in all")
     except (ValueError, RecursionError) as e:
         return BrokenRow(place, f"not JSON that can be read: {e}")
     return _object_row(place, row)
@@ -113,6 +113,8 @@ def _csv_rows(path: Path, reader: Any) -> Iterator[Row | BrokenRow]:
         try:
             fields = next(reader)
         except StopIteration:
+            if header is None:
+                yield BrokenRow(place, "the file is empty; expected a header")
             return
         except csv.Error as e:
             yield BrokenRow(place, f"not CSV: {e}")

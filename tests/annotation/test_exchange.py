@@ -167,6 +167,43 @@ def test_a_submission_is_of_one_item(store, tmp_path, is_of_the_same_goal, is_st
     first = "unchanged" if is_stored_before else "added"
     assert [row.outcome for row in done.rows] == [first, "refused", "added"]
     assert f"'s1' is of another item, '{one['a_id']}' against" in done.rows[1].what
+    assert f"({'stored before' if is_stored_before else f'{path}:1'})" in done.rows[1].what
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_what_a_row_leaves_out_stays_as_it_is_stored(judged, format, tmp_path):
+    before = judged.annotations_on()
+    path = tmp_path / f"a.{format}"
+    kept = ("a_id", "b_id", "preferred", "annotator", "repeat", "adjudicated")
+    lines = [{name: row_of_annotation(a)[name] for name in kept} for a in before]
+    if format == "jsonl":
+        rows_file(path, *lines)
+    else:
+        with path.open("w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, (*kept, "submission_id", "created_at"))
+            writer.writeheader()
+            writer.writerows({name: defused(str(value)) for name, value in line.items()} for line in lines)
+    assert import_annotations(judged, path).counts["unchanged"] == len(before)
+    assert judged.annotations_on() == before
+
+
+def test_what_a_row_says_empty_is_taken_away_and_named(judged, tmp_path):
+    first = next(a for a in judged.annotations_on() if a.rating)
+    line = row_of_annotation(first) | {"rationale": None, "rating": 1}
+    done = import_annotations(judged, rows_file(tmp_path / "a.jsonl", line))
+    assert "another rating, rationale" in done.rows[0].what
+    after = judged.annotation(first.id)
+    assert (after.rating, after.rationale, after.edited_text) == (1, None, first.edited_text)
+
+
+def test_an_empty_csv_and_missing_columns_are_named(store, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("")
+    assert import_annotations(store, path).rows[0].what == "the file is empty; expected a header"
+    path.write_text("a_id,annotator\nx,ada\n")
+    assert import_annotations(store, path).rows[0].what.startswith("b_id, preferred: missing or empty")
+    with pytest.raises(ConfigError, match="does not exist"):
+        import_annotations(store, tmp_path / "no.csv")
 
 
 def test_an_empty_submission_is_none(store, tmp_path):
@@ -181,18 +218,18 @@ REFUSED = {
     "a verdict that is none": ({"preferred": "a"}, "expected a_id's or b_id's value"),
     "an empty annotator": ({"annotator": " "}, "annotator is empty"),
     "a name that is too long": ({"annotator": "x" * 201}, "expected 1 to 200"),
-    "a rating of 6": ({"rating": 6}, "rating: Input should be less than or equal to 5"),
+    "a rating of 6": ({"rating": 6}, "rating is 6: Input should be less than or equal to 5"),
     "a huge field": ({"rationale": "x" * 5_000_000}, "at most 4000 characters"),
     "a moment that is none": ({"created_at": "yesterday"}, "expected a moment"),
-    "a number as text": ({"edited_text": 5}, "edited_text: Input should be a valid string"),
+    "a number as text": ({"edited_text": 5}, "edited_text is 5: Input should be a valid string"),
     "an unknown column": ({"verdict": "tie"}, "unknown column 'verdict'"),
     "another goal": ({"goal_id": "g9"}, "goal_id is 'g9'"),
     "a control character": ({"annotator": "a\x1b[31m"}, "control character"),
     "a character that turns the direction": ({"annotator": "a\u202eb"}, "is no name of a person"),
     "a moment before all": ({"created_at": "0001-01-01T00:00:00+23:59"}, "expected a moment"),
     "a negative time": ({"duration_s": -1}, "duration_s"),
-    "an endless time": ({"duration_s": float("inf")}, "duration_s: Input should be a finite number"),
-    "a repeat that no database holds": ({"repeat": 10**30}, "repeat: Input should be less than or equal to"),
+    "an endless time": ({"duration_s": float("inf")}, "duration_s is inf: Input should be a finite number"),
+    "a repeat that no database holds": ({"repeat": 10**30}, ": Input should be less than or equal to 1000"),
     "nested": ({"annotator": ["ada"]}, "annotator is list"),
 }
 
