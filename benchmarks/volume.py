@@ -46,7 +46,7 @@ def _measure(name: str, root: Path, url: str) -> None:
     _command(root, url, "db", "backup", str(saved))
     _say(f"    {saved.stat().st_size / 2**20:,.0f} MiB")
     _command(root, url, "db", "restore", "--replace", str(saved))
-    _command(root, url, "db", "downgrade", BEFORE)
+    _command(root, url, "db", "downgrade", "--lose", BEFORE)
     _command(root, url, "db", "upgrade")
 
 

@@ -43,12 +43,22 @@ def upgrade(
 @database_app.command()
 def downgrade(
     revision: Annotated[str, typer.Argument(help='Revision to go back to, such as 0001, or "base".')],
+    lose: Annotated[
+        bool, typer.Option("--lose", help="Go on although the database holds rows, which may be lost.")
+    ] = False,
 ) -> None:
     """Take the database back to an older schema. What that schema has no place for is lost."""
-    from camelx.config import settings
+    from camelx.config import settings, without_password
     from camelx.storage import downgrade as run_downgrade
+    from camelx.storage import n_rows_in
 
-    run_downgrade(settings().resolved_database_url, revision)
+    url = settings().resolved_database_url
+    if not lose and (n := n_rows_in(url)):
+        raise StorageError(
+            f"database {without_password(url)} holds {n:,} rows, and schema {revision} may have no place for "
+            "them; save them with `camelx db backup FILE`, then add --lose"
+        )
+    run_downgrade(url, revision)
     current()
 
 

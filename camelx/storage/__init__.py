@@ -5,7 +5,7 @@ default, PostgreSQL the same code by another URL. Stages, the annotation page an
 `Store`; `camelx db` calls the functions of `camelx.storage.schema`.
 """
 
-from camelx.storage.backup import Manifest, backup, read_manifest
+from camelx.storage.backup import Manifest, backup, n_rows_in, read_manifest
 from camelx.storage.played import PlayedCycle
 from camelx.storage.restoring import restore
 from camelx.storage.schema import database_revision, downgrade, head_revision, upgrade
@@ -19,6 +19,7 @@ __all__ = [
     "database_revision",
     "downgrade",
     "head_revision",
+    "n_rows_in",
     "read_manifest",
     "restore",
     "upgrade",

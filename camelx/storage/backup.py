@@ -127,7 +127,9 @@ def open_backup(path: Path) -> zipfile.ZipFile:
     """
     try:
         return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as e:
+    except OSError as e:
+        raise StorageError(f"{path} can't be read: {e.strerror or e}") from e
+    except zipfile.BadZipFile as e:
         raise StorageError(f"{path} is no backup of camelx, or not whole: {e}") from e
 
 
@@ -179,6 +181,21 @@ def tables_of(connection: Connection) -> list[Table]:
     """Return those of camelx's tables that the database has and a backup holds, in an order to fill them."""
     there = set(inspect(connection).get_table_names()) - _DERIVED
     return [table for table in Base.metadata.sorted_tables if table.name in there]
+
+
+def n_rows_in(url: str) -> int:
+    """Return how many rows the database holds that a backup would save.
+
+    Raises:
+        StorageError: The database can't be reached.
+    """
+    parsed = database_url(url)
+    engine = open_engine(parsed)
+    try:
+        with storage_boundary(parsed, "counting its rows"), engine.connect() as connection:
+            return n_rows(connection)
+    finally:
+        engine.dispose()
 
 
 def n_rows(connection: Connection) -> int:

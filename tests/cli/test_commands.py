@@ -77,6 +77,17 @@ def test_the_database_goes_up_and_down(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "camelx.db").exists()
 
 
+def test_a_database_that_holds_rows_goes_down_only_when_told_that_they_may_be_lost(tmp_path: Path) -> None:
+    goals = tmp_path / "goals.jsonl"
+    goals.write_text('{"text": "How much is 2 and 2?"}\n', "utf-8")
+    assert camelx("import", "goals", str(goals)).exit_code == 0
+    refused = camelx("db", "downgrade", "base")
+    assert refused.exit_code == 8
+    assert "holds 1 rows" in refused.stderr
+    assert "revision 00" in camelx("db", "current").stdout
+    assert "none: empty database" in camelx("db", "downgrade", "base", "--lose").stdout
+
+
 def test_lists_that_are_empty_say_so_and_make_nothing(tmp_path: Path) -> None:
     assert "nothing yet" in camelx("cycles").stdout
     assert json.loads(camelx("cycles", "--json").stdout) == []
