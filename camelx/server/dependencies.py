@@ -38,7 +38,7 @@ _COOKIE = APIKey.model_validate(
     {
         "in": "cookie",
         "name": "camelx_session",
-        "description": "Of whoever signed in on the page; over HTTPS its name is `__Host-camelx_session`.",
+        "description": "The session of somebody signed in on the page; over HTTPS `__Host-camelx_session`.",
     }
 )
 _Bearer = Annotated[None, Security(_WayToSignIn("bearer", HTTPBearer()))]

@@ -204,5 +204,11 @@ document.addEventListener("keydown", (event) => {
     (/^[1-9]$/.test(key) ? document.querySelectorAll(".cx-keys-radio input[type=radio]")[key - 1] : null);
   if (button && button.offsetParent !== null && !button.disabled) { event.preventDefault(); button.click(); }
 });
+// Gradio gives all pages one title; a tab is called by what its page is.
+new MutationObserver(() => {
+  const heading = document.querySelector("h1");
+  const title = heading ? heading.textContent + " · camelx" : document.title;
+  if (document.title !== title) document.title = title;
+}).observe(document.documentElement, { childList: true, subtree: true });
 </script>
 """
