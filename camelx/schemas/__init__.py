@@ -1,13 +1,14 @@
 """The frozen records that cross from one room to another, and the protocol by which rooms know agents.
 
-`base` says what every record is, `loop` what the loop works with; `events` what happens in a cycle,
-`launches` how one was started, `live` what live sessions are, `people` who uses camelx and what they may do.
-The others are what lists, figures and the queue of judgements are made of.
+`base` says what every record is, `loop` what the loop works with, `asking` how agents are asked; `events`
+what happens in a cycle, `launches` how one was started, `live` what live sessions are, `people` who uses
+camelx and what they may do. The others are what lists, figures and the queue of judgements are made of.
 """
 
 from camelx.schemas.agent_versions import AgentVersion
 from camelx.schemas.agreement import TimedVote
 from camelx.schemas.annotating import AnnotationFilter, Given, Lease, RankedCycle, Skip
+from camelx.schemas.asking import Agent
 from camelx.schemas.base import CONTROL_CHARACTERS, Record, content_hash, derived_seed, stable_id, utc_now
 from camelx.schemas.events import (
     CycleEvent,
@@ -48,7 +49,6 @@ from camelx.schemas.live import (
 )
 from camelx.schemas.loop import (
     AdapterVersion,
-    Agent,
     Annotation,
     Comparison,
     Cycle,

@@ -340,6 +340,7 @@ def test_an_admin_settles_by_keyboard_undoes_and_downloads(address: str, tab: An
     tab.goto(f"{address}/agreement?cycle=c1")
     dispute = tab.locator("#cx-dispute")
     expect(dispute).to_contain_text("1 of 3", timeout=60_000)
+    expect(tab).to_have_title("Agreement · camelx")
     expect(tab.locator("#key-b")).to_be_visible(timeout=20_000)
     tab.keyboard.press("b")
     expect(tab.locator("#cx-settled")).to_contain_text("Settled: B is better", timeout=20_000)
