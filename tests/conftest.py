@@ -7,6 +7,7 @@ folder of a project, an app's workspace in it, a client of its API, a browser.
 import itertools
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ _numbers = itertools.count()
 def _nothing_told_yet():
     """What a process says once is said in every test, whichever ran before."""
     log_unreadable_once.cache_clear()
+
+
+@pytest.fixture
+def no_warnings():
+    """A warning fails the test, but not one of what an earlier test left to the garbage collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for others in (ResourceWarning, pytest.PytestUnraisableExceptionWarning):
+            warnings.simplefilter("ignore", others)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

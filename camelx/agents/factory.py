@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any
 
@@ -91,6 +92,15 @@ def camel_backend(config: CamelBackendConfig, sampling: SamplingConfig) -> BaseM
             max_retries=0,
         )
     return _without_think_stripping(backend)
+
+
+async def close_camel_backend(backend: BaseModelBackend) -> None:
+    """Close the connections of a `camel_backend`, which CAMEL leaves to the garbage collector."""
+    for name in ("_async_client", "_client"):
+        client = getattr(backend, name, None)
+        close = getattr(client, "aclose", None) or getattr(client, "close", None)
+        if close is not None and inspect.isawaitable(closing := close()):
+            await closing
 
 
 def api_key(variable: str | None) -> str | None:

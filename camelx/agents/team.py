@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, assert_never
 
 from camelx.agents.chat import BackendAgent
 from camelx.agents.engines import Engines
-from camelx.agents.factory import camel_backend, openai_backend, openai_client
+from camelx.agents.factory import camel_backend, close_camel_backend, openai_backend, openai_client
 from camelx.agents.policy import PolicyModel, policy_for
 from camelx.agents.retrying import NO_RETRY
 from camelx.agents.scripted import ScriptedBackend
@@ -95,6 +96,7 @@ class Team:
         self._config, self._policy, self._concurrency = config, policy, concurrency
         self._engines = Engines() if engines is None else engines
         self._clients: dict[str, Any] = {}
+        self._connections = AsyncExitStack()
         self._agents = {
             c.name: self._made(c, c.role, c.system, c.sampling, tools=open_tools(c.tools))
             for c in config.agents
@@ -127,8 +129,7 @@ class Team:
 
     async def aclose(self) -> None:
         """Close the connections to model servers."""
-        for client in self._clients.values():
-            await client.close()
+        await self._connections.aclose()
 
     async def __aenter__(self) -> Team:
         return self
@@ -173,13 +174,15 @@ class Team:
             case OpenAIBackendConfig():
                 if name not in self._clients:
                     self._clients[name] = openai_client(config, concurrency=self._concurrency)
+                    self._connections.push_async_callback(self._clients[name].close)
                 backend = openai_backend(config, sampling, self._clients[name])
                 return backend, _facts(
                     config.model, None, config.retry, config.timeout_s, takes_seed=config.send_seed
                 )
             case CamelBackendConfig():
-                facts = _facts(config.model, None, config.retry, config.timeout_s, takes_seed=False)
-                return camel_backend(config, sampling), facts
+                backend = camel_backend(config, sampling)
+                self._connections.push_async_callback(close_camel_backend, backend)
+                return backend, _facts(config.model, None, config.retry, config.timeout_s, takes_seed=False)
             case ScriptedBackendConfig():
                 return ScriptedBackend(config), _facts("scripted", None)
             case _:

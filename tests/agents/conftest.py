@@ -22,7 +22,15 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Chat)
         self.faults: list[Any] = []
         self.calls: list[dict[str, Any]] = []
+        self.open: set[Any] = set()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def hung_up(self, within_s: float = 5.0) -> bool:
+        """Whether every client hangs up in time."""
+        end = time.monotonic() + within_s
+        while self.open and time.monotonic() < end:
+            time.sleep(0.01)
+        return not self.open
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is part of the tests."""
@@ -31,6 +39,14 @@ class Server(ThreadingHTTPServer):
 class _Chat(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.open.add(self.client_address)
+
+    def finish(self) -> None:
+        self.server.open.discard(self.client_address)
+        super().finish()
 
     def log_message(self, *args: Any) -> None:
         pass

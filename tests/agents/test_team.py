@@ -77,6 +77,16 @@ async def test_every_backend_answers_through_the_same_agent(backend: Any) -> Non
     assert len(many) == 10
 
 
+@pytest.mark.parametrize("kind", ["openai", "camel"])
+async def test_a_closed_team_keeps_no_connection_open(server: Any, kind: str) -> None:
+    section = openai(server) if kind == "openai" else {**openai(server), "kind": "camel", "platform": "vllm"}
+    async with open_team(config(section), NO_POLICY, concurrency=8) as team:
+        solver = team.agents(Role.EXECUTOR)[0]
+        await asyncio.gather(*(solver.ask(asked(), seed=i) for i in range(3)))
+        assert len(server.open) == 3
+    assert server.hung_up()
+
+
 async def test_a_server_is_sent_the_messages_unchanged_with_sampling_and_seed(server: Any) -> None:
     reply = await ask(openai(server), "why <think>so</think>?")
     sent = server.calls[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,12 +18,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 REAL_DATA = Path(os.environ.get("CAMELX_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 REAL = REAL_DATA / "prd_vicuna80" / "rounds.jsonl"
 
-
-@pytest.fixture(autouse=True)
-def _no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.usefixtures("no_warnings")
 
 
 def said(annotator, pair, verdict, minute=0, **fields):

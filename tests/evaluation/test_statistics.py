@@ -1,5 +1,3 @@
-import warnings
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -43,11 +41,10 @@ def test_the_same_seed_gives_the_same_interval():
     assert _difference(old, new, seed=3).low != _difference(old, new, seed=4).low
 
 
+@pytest.mark.usefixtures("no_warnings")
 @pytest.mark.parametrize("score", [0, 1])
 def test_equal_answers_differ_by_exactly_nothing_without_a_warning(score):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = _difference([score] * 10, [score] * 10)
+    found = _difference([score] * 10, [score] * 10)
     assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
 
 
@@ -71,11 +68,10 @@ def test_many_goals_that_all_improved_are_a_proof():
     assert _difference([0] * 300, [1] * 300).low > 0.9
 
 
+@pytest.mark.usefixtures("no_warnings")
 @pytest.mark.parametrize("new", [[0, 1], [1, 0]])
 def test_two_goals_of_which_one_improved_have_an_interval_without_a_warning(new):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = _difference([0, 0], new)
+    found = _difference([0, 0], new)
     assert 0 <= found.low <= found.difference <= found.high <= 1
 
 

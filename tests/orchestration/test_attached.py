@@ -56,6 +56,7 @@ def test_a_child_ends_when_its_parent_is_killed(sleeper: Path) -> None:
     assert _wait_for(lambda: (sleeper / "log").read_text() == "up\n")
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
+    parent.stdout.close()
     assert _wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
