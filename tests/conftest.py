@@ -5,11 +5,13 @@ folder of a project, an app's workspace in it, a client of its API, a browser.
 """
 
 import itertools
+import os
 import shutil
 import tempfile
 import warnings
 from pathlib import Path
 
+import hypothesis
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
@@ -21,6 +23,10 @@ from camelx.runtime.threads import let_waiting_threads_sleep
 from camelx.storage import Store
 from camelx.storage.rows import log_unreadable_once
 
+for variable in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):  # Typer would colour what is read here
+    os.environ.pop(variable, None)
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
 turn_off_telemetry()
 let_waiting_threads_sleep()
 
@@ -152,6 +158,7 @@ def browser():
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("browser tests need Chromium: apt-get install chromium")
+    playwright.expect.set_options(timeout=60_000)
     with playwright.sync_playwright() as running:
         opened = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield opened

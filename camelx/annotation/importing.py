@@ -239,7 +239,8 @@ def _row(place: Place, columns: Mapping[str, Any]) -> _Read:
         ValidationError: A value is of the wrong kind, or too long.
     """
     if unknown := sorted(set(columns) - set(COLUMNS)):
-        raise BrokenRowError(f"unknown column {unknown[0]!r}; expected {', '.join(COLUMNS)}")
+        hint = " with commas between them" if ";" in unknown[0] or "\t" in unknown[0] else ""
+        raise BrokenRowError(f"unknown column {unknown[0]!r}; expected {', '.join(COLUMNS)}{hint}")
     if missing := [name for name in _REQUIRED if columns.get(name) is None]:
         raise BrokenRowError(f"{', '.join(missing)}: missing or empty; a row needs {', '.join(_REQUIRED)}")
     a, b, preferred, annotator = (filled_text(columns[name], name) for name in _REQUIRED)

@@ -39,6 +39,8 @@ class Recorded:
     annotations: tuple[Annotation, ...]
     is_new: bool
     """False: the same submission had come before, and nothing changed."""
+    is_other: bool = False
+    """Whether that submission said something else."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ class AnnotationQueue:
             return Recorded(annotations, is_new=True)
         kept = self._store.submission(submission_id or "", annotator)
         _check_same_item(submission_id or "", candidate, kept)
-        return Recorded(tuple(kept), is_new=False)
+        return Recorded(tuple(kept), is_new=False, is_other=_opinion(kept[0]) != _opinion(annotations[0]))
 
     def skip(self, first_id: str, second_id: str, annotator: str, *, repeat: int = 0) -> None:
         """Pass the item of this pair by: it is not shown to the person again, until they undo that.
@@ -319,6 +321,10 @@ def _check_same_item(submission_id: str, candidate: Candidate, before: Sequence[
             f"submission id {submission_id!r} came with the pair {before[0].first_id}, "
             f"{before[0].second_id} before; send the one that this item came with, or none"
         )
+
+
+def _opinion(said: Annotation) -> tuple[object, ...]:
+    return said.verdict, said.rating, said.rationale, said.edited_text
 
 
 def _lease_id(key: str, annotator: str, repeat: int) -> str:

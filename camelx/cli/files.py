@@ -13,7 +13,7 @@ import typer
 from camelx.cli.cycle import Json, Set
 from camelx.cli.failures import say
 from camelx.cli.output import print_json, print_line, visible
-from camelx.errors import ConfigError
+from camelx.errors import ConfigError, DataValidationError
 from camelx.files import replacing
 from camelx.schemas import Split
 
@@ -195,6 +195,8 @@ def import_annotations(
         _warn_of([f"{row.place}: {row.what}" for row in done.refused])
     counts = {str(outcome): n for outcome, n in done.counts.items()}
     _print_counts({"rows": len(done.rows)} | counts, as_json)
+    if done.rows and len(done.refused) == len(done.rows):
+        raise DataValidationError(f"{path}: none of its {len(done.rows)} rows is a verdict that can be kept")
     if dry_run and not as_json:
         print_line("nothing was stored; leave out --dry-run to import")
 

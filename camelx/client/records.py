@@ -36,12 +36,12 @@ def pairs(
     cycle_id: str, *, role: Role | None = None, goal_id: str | None = None, limit: int = 50
 ) -> Call[Page[PreferencePair]]:
     """Return the preference pairs that a cycle exported, in pages of `limit`."""
-    return get(Page[PreferencePair], "pairs", cycle=cycle_id, role=role, goal_id=goal_id, limit=limit)
+    return get(Page[PreferencePair], "pairs", cycle_id=cycle_id, role=role, goal_id=goal_id, limit=limit)
 
 
 def pair(pair_id: str, cycle_id: str) -> Call[View]:
     """Return a pair with all that led to it."""
-    return get(View, "pairs", pair_id, cycle=cycle_id)
+    return get(View, "pairs", pair_id, cycle_id=cycle_id)
 
 
 def goals(
@@ -58,7 +58,7 @@ def goal(goal_id: str) -> Call[Goal]:
 
 def thread(goal_id: str, cycle_id: str) -> Call[View]:
     """Return all that a cycle did with a goal."""
-    return get(View, "goals", goal_id, "thread", cycle=cycle_id)
+    return get(View, "goals", goal_id, "thread", cycle_id=cycle_id)
 
 
 def import_goals(

@@ -7,6 +7,7 @@ traceback; or, before a WebSocket was accepted, its refusal.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -40,6 +41,7 @@ from camelx.schemas import CONTROL_CHARACTERS
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_UNION_MEMBER = re.compile(r"\[|^(constrained-)?(int|str)$")
 _STATUSES: tuple[tuple[type[CamelxError], int], ...] = (
     (ConfigError, 422),
     (DataValidationError, 422),
@@ -196,13 +198,28 @@ async def _answer(connection: HTTPConnection, response: Response) -> Response | 
 
 
 def _wrong(scope: Scope, errors: Iterable[Any]) -> JSONResponse:
-    fields = [
-        FieldProblem(where=".".join(map(str, e["loc"])) or "body", what=_visible(str(e["msg"])))
-        for e in errors
-    ]
+    said: dict[str, dict[str, None]] = {}
+    for e in errors:
+        where, what = _mistake(e)
+        said.setdefault(where, {})[_visible(what)] = None
+    fields = [FieldProblem(where=where, what=", or: ".join(those)) for where, those in said.items()]
     first = f"{fields[0].where}: {fields[0].what}" if fields else "the request is not what this path takes"
     rest = f"; {len(fields) - 1} more" if len(fields) > 1 else ""
     return problem(scope, 422, first + rest, errors=fields)
+
+
+def _mistake(error: Mapping[str, Any]) -> tuple[str, str]:
+    """Return where, what, and what was got: a number, or what should be one of few words; never a secret."""
+    where = ".".join(str(part) for part in error["loc"] if not _UNION_MEMBER.search(str(part))) or "body"
+    kind, said, got = error["type"], str(error["msg"]), error.get("input")
+    if kind == "json_invalid":
+        return "body", f"not JSON: {error['ctx']['error']}, at character {error['loc'][-1]}"
+    if where == "body" and kind == "model_attributes_type":
+        return where, "expected a JSON object, sent with Content-Type: application/json"
+    is_word = kind in ("enum", "literal_error") or kind.endswith("_parsing")
+    if isinstance(got, int | float) or (isinstance(got, str) and is_word):
+        said += f", got {got!r:.60}"
+    return where, said
 
 
 def _reason(response: Response) -> str:

@@ -14,6 +14,7 @@ from camelx.agent_files import (
     MAX_CHARACTERS,
     add_agent,
     add_backend,
+    agent_field,
     read_form,
     remove_agent,
     remove_backend,
@@ -34,6 +35,7 @@ from camelx.workspace import Workspace
 State = dict[str, Any]
 """What is edited: file, its etag and text at that time, and the run of changes of one field."""
 _WHOLE = {"count", "samples", "max_tokens", "max_batch"}
+_NUMBERS = {"count", "samples", "max_tokens", "temperature", "top_p"}
 
 
 class FormInStep:
@@ -66,9 +68,9 @@ class FormInStep:
         """Change one field of the chosen agent in the text; return state, text, agents, checks and diff."""
         guard(self._workspace, request, AccessRole.VIEWER)
         text = bounded(text)
-        if value is None or agent is None:
+        if agent is None or (value is None and field not in _NUMBERS):
             return state, text, gr.update(), *checks(state, text)
-        given = _as_written(field, value)
+        given = agent_field({}, field) if value is None else _as_written(field, value)
         state, after = _changed(
             state, text, f"agent {agent} {field}", lambda t: set_agent_field(t, int(agent), field, given)
         )
@@ -81,7 +83,7 @@ class FormInStep:
         """Change one field of the chosen backend in the text; return state, text, checks and diff."""
         guard(self._workspace, request, AccessRole.VIEWER)
         text = bounded(text)
-        if backend is None or (value is None and field in _WHOLE):
+        if backend is None:
             return state, text, *checks(state, text)
         given = _as_written(field, value) if value not in ("", None) else None
         state, after = _changed(
@@ -166,7 +168,7 @@ def _as_written(field: str, value: Any) -> Any:
     """Return a field's value as it stands in the text."""
     if field == "tools":
         return [tool.strip() for tool in str(value).split(",") if tool.strip()]
-    if field in _WHOLE:
+    if field in _WHOLE and float(value).is_integer():
         return int(value)
     if isinstance(value, str):
         return value.strip()

@@ -57,6 +57,8 @@ class Layout:
         self._history()
         self._sources(template_choices)
 
+    # Numbers have no limits of their own: Gradio's would refuse the whole form, and not say for which field.
+
     def _agents(self) -> None:
         self.agents = gr.Radio([], label="Agent", elem_id="cx-agents")
         with gr.Row():
@@ -64,11 +66,13 @@ class Layout:
             role = gr.Dropdown(_ROLE_CHOICES, label="Role")
             backend = gr.Dropdown([], label="Backend", allow_custom_value=True)
         with gr.Row():
-            count = gr.Number(label="How many", precision=0, minimum=1, elem_id="cx-count")
-            samples = gr.Number(label="Answers per prompt", precision=0, minimum=1)
-            temperature = gr.Number(label="Temperature", minimum=0, step=0.1, info="0 is greedy.")
-            top_p = gr.Number(label="top_p", minimum=0, maximum=1, step=0.05)
-            max_tokens = gr.Number(label="Most tokens", precision=0, minimum=1)
+            count = gr.Number(label="How many", elem_id="cx-count")
+            samples = gr.Number(label="Answers per prompt")
+            temperature = gr.Number(
+                label="Temperature", step=0.1, info="0 is greedy.", elem_id="cx-temperature"
+            )
+            top_p = gr.Number(label="top_p", step=0.05)
+            max_tokens = gr.Number(label="Most tokens")
         system = gr.Textbox(label="System message", lines=3, max_lines=12, elem_id="cx-system")
         tools = gr.Textbox(label="Tools", info="CAMEL toolkits, with commas; backends openai and camel only.")
         fields = (name, role, backend, count, samples, temperature, top_p, max_tokens, tools, system)
@@ -95,11 +99,11 @@ class Layout:
                     label="Variable with the key", info="Its name, never the key", max_length=100
                 )
             with gr.Row():
-                made["timeout_s"] = gr.Number(label="Time limit of a call, s", minimum=0)
+                made["timeout_s"] = gr.Number(label="Time limit of a call, s")
                 made["send_seed"] = gr.Checkbox(label="Send a seed")
                 made["device"] = gr.Textbox(label="Device", max_length=50)
                 made["dtype"] = gr.Dropdown(["auto", "float32", "bfloat16", "float16"], label="dtype")
-                made["max_batch"] = gr.Number(label="Most requests at once", precision=0, minimum=1)
+                made["max_batch"] = gr.Number(label="Most requests at once")
                 made["path"] = gr.Textbox(label="Script", info="JSONL file, from agents.yaml")
             self.backend_fields: dict[str, Any] = {field: made[field] for field in BACKEND_FIELDS}
             with gr.Row():

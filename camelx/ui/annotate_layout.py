@@ -55,7 +55,7 @@ class Layout:
                     self.rationale = gr.Textbox(
                         label="Why (optional)", lines=1, max_lines=6, max_length=MAX_RATIONALE_CHARS
                     )
-                    with gr.Accordion("Write a better answer", open=False):
+                    with gr.Accordion("Write a better answer", open=False) as self.better:
                         self.edited = gr.Textbox(
                             label="It is learned in place of the winner",
                             lines=4,

@@ -91,7 +91,7 @@ async def test_concurrent_requests_share_batches_no_larger_than_allowed(tiny_mod
 
 async def test_a_cancelled_request_leaves_the_others_unharmed(tiny_model: Path) -> None:
     engine = open_engine(PolicyModel(str(tiny_model)), max_batch=8)
-    tasks = [asyncio.create_task(engine.complete(request(max_tokens=60, seed=i))) for i in range(4)]
+    tasks = [asyncio.create_task(engine.complete(request(max_tokens=300, seed=i))) for i in range(4)]
     await asyncio.sleep(0.02)
     tasks[0].cancel()
     done = await asyncio.gather(*tasks, return_exceptions=True)

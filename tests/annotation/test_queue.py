@@ -489,7 +489,7 @@ def test_progress_counts_today_streak_and_what_is_left(judged: Store, queue: Ann
     (last,) = give(queue, next_offer(queue, "ann"), duration_s=30).annotations
     yesterday = last.model_copy(update={"created_at": last.created_at - timedelta(days=1)})
     judged.save_annotations([yesterday])
-    found = progress_of(judged, queue, "ann")
+    found = progress_of(judged, queue, "ann", now=last.created_at)
     assert (found.n_today, found.n_total, found.streak_days) == (4, 5, 2)
     assert (found.n_open, found.median_s, found.left_s) == (13, 10, 130)
     assert progress_of(judged, queue, "bob").left_s is None

@@ -65,11 +65,19 @@ def test_annotations_go_to_a_file_and_come_back() -> None:
 
 @pytest.mark.usefixtures("_judged")
 def test_a_refused_row_is_said_and_with_strict_stops_all() -> None:
-    Path("a.jsonl").write_text('{"a_id": "x", "b_id": "y", "preferred": "x", "annotator": "ada"}\n')
+    broken = '{"a_id": "x", "b_id": "y", "preferred": "x", "annotator": "ada"}\n'
+    camelx("export", "annotations", "a.jsonl")
+    Path("a.jsonl").write_text(Path("a.jsonl").read_text() + broken)
     done = camelx("import", "annotations", "a.jsonl")
     assert done.exit_code == 0
-    assert "not taken: a.jsonl:1: there is no interaction 'x'" in done.stderr
+    assert "not taken: a.jsonl:2: there is no interaction 'x'" in done.stderr
     assert camelx("import", "annotations", "a.jsonl", "--strict").exit_code == 4
+    Path("b.jsonl").write_text(broken)
+    nothing = camelx("import", "annotations", "b.jsonl")
+    assert nothing.exit_code == 4
+    assert "none of its 1 rows" in nothing.stderr
+    Path("c.csv").write_text("a_id;b_id;preferred;annotator\nx;y;x;ada\n")
+    assert "with commas between them" in camelx("import", "annotations", "c.csv").stderr
 
 
 def test_the_export_of_annotations_names_its_file() -> None:

@@ -88,6 +88,7 @@ def test_log_records_of_camelx_reach_stderr(capsys: pytest.CaptureFixture[str]) 
     logger = logging.getLogger("camelx")
     before = list(logger.handlers)
     try:
+        logger.handlers = []
         show_logs("WARNING")
         logging.getLogger("camelx.room").warning("something to know")
     finally:
@@ -109,6 +110,7 @@ def test_nothing_that_a_server_or_a_file_wrote_acts_in_the_terminal(
     logger = logging.getLogger("camelx")
     before = list(logger.handlers)
     try:
+        logger.handlers = []
         show_logs("WARNING")
         logging.getLogger("camelx.room").warning("%s", HOSTILE)
     finally:

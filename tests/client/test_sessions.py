@@ -19,7 +19,7 @@ GOAL = "How much is 2 and 2?"
 
 @pytest.fixture
 def workspace(tmp_path):
-    with Workspace.open(write_configs(tmp_path, piece_s=0.05)) as opened:
+    with Workspace.open(write_configs(tmp_path, piece_s=0.1)) as opened:
         yield opened
 
 

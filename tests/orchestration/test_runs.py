@@ -184,6 +184,7 @@ def test_a_run_whose_process_is_gone_is_set_to_crashed(server: PrefectServer) ->
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     with _client(server) as client, temporary_settings({PREFECT_API_URL: server.api_url}):
+        crash_orphans()  # what earlier tests left
         runs = {pid: client.create_flow_run(left, state=Running()) for pid in (gone.pid, os.getpid())}
         for pid, run in runs.items():
             client.update_flow_run_labels(run.id, {HOST_LABEL: socket.gethostname(), PID_LABEL: pid})
@@ -215,6 +216,7 @@ def test_runs_of_a_worker_that_stops_are_interrupted_and_give_their_slots_back(
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)
     )
     with _client(server) as client, temporary_settings({PREFECT_API_URL: server.api_url}):
+        crash_orphans()  # what earlier tests left
         runs = {}
         for process in (child, other):
             assert process.stdout is not None

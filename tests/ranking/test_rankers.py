@@ -146,7 +146,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("no_warnings")
 @pytest.mark.parametrize("rows", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("author_prior", [False, True])
 def test_the_reliable_ranker_takes_panels_of_every_shape(rows, author_prior):
@@ -161,7 +161,7 @@ def test_votes_that_say_nothing_leave_a_pair_at_one_half(shape):
     assert rank_votes(frame(SHAPES[shape]), RELIABLE).pairs["probability"].tolist() == pytest.approx([0.5])
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("no_warnings")
 @pytest.mark.parametrize("config", ALL, ids=NAMES)
 def test_only_unreadable_votes_give_no_pairs(config):
     rows = [("g", j, a, b, np.nan) for j in AGENTS for a, b in (("ann0", "bob0"), ("bob1", "cid1"))]

@@ -234,7 +234,7 @@ def test_progress_and_what_the_agents_said(acting: As) -> None:
     (said,) = give(ann, take(ann), duration_s=50_000)["annotations"]
     give(ann, take(ann), duration_s=5)
     progress = ann.get(f"{URL}/progress").json()
-    assert (progress["n_today"], progress["n_open"], progress["left_s"]) == (6, 12, 60)
+    assert (progress["n_total"], progress["n_open"], progress["left_s"]) == (6, 12, 60)
     agents = ann.get(f"{URL}/{said['id']}/agents").json()
     assert {vote["reviewer"] for vote in agents["votes"]} == {"ada", "ben"}
     assert agents["first_id"] == said["first_id"]
@@ -269,6 +269,36 @@ def test_wrong_input_is_named(acting: As, wrong: dict) -> None:
     response = acting("ann").post(URL, json=verdict_on(take(acting("ann"))) | wrong)
     assert response.status_code == 422
     assert next(iter(wrong)) in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "where", "said"),
+    [
+        ({"json": {"verdict": "A"}}, "body.verdict", "'both_bad', got 'A'"),
+        ({"json": {"rating": 6}}, "body.rating", "got 6"),
+        (
+            {"content": b'{"verdict": ', "headers": {"Content-Type": "application/json"}},
+            "body",
+            "not JSON: Expecting value, at character 12",
+        ),
+        (
+            {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+            "body",
+            "Content-Type: application/json",
+        ),
+    ],
+)
+def test_wrong_input_is_said_once_with_what_was_expected_and_got(
+    acting: As, request_: dict, where: str, said: str
+) -> None:
+    problems = acting("ann").post(URL, **request_).json()["errors"]
+    (what,) = [problem["what"] for problem in problems if problem["where"] == where]
+    assert said in what
+
+
+def test_what_could_be_a_secret_is_not_said_back(acting: As) -> None:
+    answer = acting("ann").post(URL, json={"first_id": "hunter2" * 1000})
+    assert "hunter2" not in answer.text
 
 
 def test_without_a_cycle_it_says_what_to_do(acting: As, workspace: Workspace) -> None:

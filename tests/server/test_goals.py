@@ -106,7 +106,7 @@ def test_parquet_and_jsonl_come_in(client: TestClient, workspace: Workspace) -> 
 
 def test_a_thread_is_the_tree_of_what_a_cycle_did_with_a_goal(client: TestClient) -> None:
     add_threaded_goal()
-    thread = client.get(f"{PATH}/{GOAL.id}/thread", params={"cycle": "c1"}).json()
+    thread = client.get(f"{PATH}/{GOAL.id}/thread", params={"cycle_id": "c1"}).json()
     tree = {
         one["interaction"]["id"]: [e["interaction"]["id"] for e in one["executions"]]
         for one in thread["proposals"]
@@ -122,4 +122,4 @@ def test_a_thread_is_the_tree_of_what_a_cycle_did_with_a_goal(client: TestClient
     assert thread["comparisons"][0]["probability"] == 0.9
     for asked in ({"cycle": "c9"}, {"cycle": "../c1"}, {}):
         assert client.get(f"{PATH}/{GOAL.id}/thread", params=asked).status_code in (404, 422)
-    assert client.get(f"{PATH}/none/thread", params={"cycle": "c1"}).status_code == 404
+    assert client.get(f"{PATH}/none/thread", params={"cycle_id": "c1"}).status_code == 404

@@ -107,7 +107,7 @@ def test_blind_answers_tell_nothing_of_who_gave_them(as_user, workspace):
     assert root.get("/api/v1/interactions/export").text == ""
     assert root.get("/api/v1/interactions/facets").json()["agents"] == []
     goal = workspace.store.goals()[0].id
-    assert root.get(f"/api/v1/goals/{goal}/thread", params={"cycle": "live"}).text.count("second") == 0
+    assert root.get(f"/api/v1/goals/{goal}/thread", params={"cycle_id": "live"}).text.count("second") == 0
     ann.post(f"/api/v1/sessions/{made['id']}/inputs", json={"type": "pick", "verdict": "b"})
     wait_for(workspace.sessions, made["id"], "listening")
     assert workspace.store.annotations()[0].annotator == "ann"

@@ -19,7 +19,7 @@ def settings(tmp_path):
 @pytest.fixture
 def slow(tmp_path):
     """Agents that speak a word each 20 ms, so that there is time to interject."""
-    return write_configs(tmp_path, piece_s=0.02)
+    return write_configs(tmp_path, piece_s=0.1)
 
 
 @pytest.fixture

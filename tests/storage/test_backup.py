@@ -252,7 +252,7 @@ def test_a_database_without_tables_has_nothing_to_save(tmp_path):
 def test_what_is_written_during_a_backup_is_in_it_whole_or_not_at_all(database, tmp_path):
     """Pairs of a goal and its cycle's use of it are written in one transaction each, all the while."""
     fill(database, n_goals=50)
-    stop = threading.Event()
+    stop, writes = threading.Event(), threading.Event()
 
     def write() -> None:
         with Store.open(database) as store:
@@ -262,17 +262,19 @@ def test_what_is_written_during_a_backup_is_in_it_whole_or_not_at_all(database, 
                 goal = Goal.new(f"written meanwhile {n}")
                 store.add_goals([goal])
                 store.add_cycle(cycle(n, goal_ids=(goal.id,)))
+                writes.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        assert writes.wait(60)
         for n in range(3):
             backup(database, tmp_path / f"{n}.zip")
     finally:
         stop.set()
         writer.join()
     with Store.open(database) as store:
-        assert len(store.cycles()) > 1, "the writer was held up"
+        assert len(store.cycles()) > 2, "the writer was held up"
     for n in range(3):
         restored = f"sqlite:///{tmp_path / f'{n}.db'}"
         restore(restored, tmp_path / f"{n}.zip")

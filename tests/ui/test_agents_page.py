@@ -72,6 +72,27 @@ def test_a_field_changes_the_text_and_the_text_changes_the_form(page):
     assert typed[4]["value"] == 8
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("count", 0), ("count", 1.5), ("temperature", -1), ("top_p", 2)]
+)
+def test_a_number_that_can_not_be_is_named_and_nothing_can_be_saved(page, field, value):
+    state = page.load(asks())[0]
+    state, text, _, checked, _, save = page.agent_field(field, state, SHIPPED, 0, value, asks())
+    assert f"{field}: {value}" in text
+    assert field in checked
+    assert f"got {value}" in checked
+    assert save["interactive"] is False
+    state, text, _, checked, *_ = page.agent_field("name", state, text, 0, "other", asks())
+    assert "name: other" in text, "another field goes on"
+    assert field in checked
+
+
+def test_an_emptied_number_is_its_default(page):
+    state = page.load(asks())[0]
+    _, text, *_ = page.agent_field("count", state, SHIPPED, 0, None, asks())
+    assert text == SHIPPED.replace("count: 2  ", "count: 1  ", 1)
+
+
 def test_words_typed_in_one_by_one_end_as_if_they_had_come_at_once(page):
     state, text = page.load(asks())[0], SHIPPED
     for end in ("Plan", "Plan ", "Plan: ", "Plan: well.", "Plan: well. "):

@@ -52,12 +52,14 @@ class Views:
 
     def __init__(self, values: tuple[Any, ...]) -> None:
         names = ("screen", "seen", "item", "progress", "saved", "said", "judging", "reopen")
-        by_name = dict(zip(names, values[-11:], strict=False))
+        names += ("rating", "rationale", "edited", "better")
+        by_name = dict(zip(names, values[-len(names) :], strict=True))
         self.screen: OnScreen = by_name["screen"]
         self.seen: str = by_name["seen"]
         self.item, self.progress, self.saved = (by_name[name] for name in ("item", "progress", "saved"))
         self.can_judge: bool = by_name["judging"]["visible"]
         self.can_reopen: bool = by_name["reopen"]["visible"]
+        self.written = tuple(by_name[name] for name in ("rating", "rationale", "edited"))
 
 
 def judge(page: AnnotatePage, views: Views, verdict: Any = Verdict.FIRST, **said: Any) -> Views:
@@ -97,11 +99,24 @@ def test_what_is_pressed_twice_or_for_another_item_counts_once(
     third = judge(page, Views(page.load(asks())), Verdict.TIE)
     late = Views(page.judge(Verdict.FIRST, third.screen, first.seen, None, "", "", *CHOSEN, asks()))
     assert late.seen == third.seen
-    assert judge(page, second, Verdict.SECOND).seen == third.seen
+    assert judge(page, second, Verdict.TIE).seen == third.seen
     assert [a.verdict for a in sorted(workspace.store.annotations(), key=lambda a: a.created_at)] == [
         "first",
         "tie",
     ]
+
+
+def test_another_verdict_on_what_was_judged_in_another_tab_is_said_to_be_not_kept(
+    page: AnnotatePage, workspace: Workspace
+) -> None:
+    here, there = Views(page.load(asks())), Views(page.load(asks()))
+    judge(page, here, Verdict.TIE)
+    with pytest.raises(gr.Error, match="already, maybe in another tab: a tie"):
+        judge(page, there, Verdict.FIRST)
+    with pytest.raises(gr.Error, match="not kept"):
+        judge(page, there, Verdict.TIE, rationale="why")
+    assert "Saved" in judge(page, there, Verdict.TIE).saved
+    assert [str(a.verdict) for a in workspace.store.annotations()] == ["tie"]
 
 
 def test_an_answer_that_is_one_of_the_two_is_no_better_one(page: AnnotatePage, workspace: Workspace) -> None:
@@ -118,6 +133,13 @@ def test_undo_shows_the_item_again(page: AnnotatePage, workspace: Workspace) -> 
     assert undone.item == views.item
     assert Views(page.load(asks())).item == views.item
     assert "Nothing to undo" in Views(page.undo(*CHOSEN, asks())).saved
+
+
+def test_undo_brings_back_what_was_written_with_the_verdict(page: AnnotatePage) -> None:
+    views = judge(page, Views(page.load(asks())), rating="4", rationale="why", edited="A better one.")
+    assert views.written == (None, "", "")
+    assert Views(page.undo(*CHOSEN, asks())).written == ("4", "why", "A better one.")
+    assert Views(page.undo(*CHOSEN, asks())).written == (None, "", "")
 
 
 def test_what_the_agents_said_comes_after_the_verdict(page: AnnotatePage) -> None:
@@ -294,6 +316,39 @@ def test_ten_pairs_are_judged_by_keyboard_with_a_reload_between_and_one_undone(
     page.dblclick("#key-a")
     page.wait_for_function("() => document.querySelector('#cx-progress').innerText.includes('11 judged')")
     assert len(workspace.store.annotations()) in (11, 12), "a double click counts once for what it shows"
+    page.close()
+
+
+def test_what_is_written_but_not_sent_outlives_a_reload(
+    served: str, browser: Any, workspace: Workspace
+) -> None:
+    page = browser.new_page()
+    page.goto(served)
+    why, better = (
+        page.get_by_label("Why (optional)"),
+        page.get_by_label("It is learned in place of the winner"),
+    )
+    page.wait_for_selector(".cx-sides", timeout=30_000)
+    page.keyboard.press("3")
+    page.get_by_role("button", name="Write a better answer").click()
+    page.get_by_text("Start from A").click()
+    page.wait_for_function("(field) => field.value !== ''", arg=better.element_handle())
+    begun = better.input_value()
+    better.press_sequentially(" more")
+    why.press_sequentially("unsent")
+    page.reload()
+    better.wait_for(timeout=30_000)  # the fold is open: there is something in it
+    assert (why.input_value(), better.input_value()) == ("unsent", begun + " more")
+    page.click("#key-a")
+    page.wait_for_function("() => document.querySelector('#cx-progress').innerText.includes('1 judged')")
+    (said,) = workspace.store.annotations()
+    assert (said.rating, said.rationale, said.edited_text) == (3, "unsent", begun + " more")
+    assert why.input_value() == better.input_value() == ""
+    page.keyboard.press("u")
+    page.wait_for_selector("text=is taken back", timeout=30_000)
+    page.reload()
+    better.wait_for(timeout=30_000)
+    assert (why.input_value(), better.input_value()) == ("unsent", begun + " more")
     page.close()
 
 

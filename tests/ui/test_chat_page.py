@@ -239,7 +239,7 @@ def write(page, text):
 
 @pytest.mark.parametrize("model", ["scripted", "demo"])
 def test_a_live_session_with_an_interjection_and_a_reload(tmp_path, browser, model):
-    settings = write_configs(tmp_path, piece_s=0.4)
+    settings = write_configs(tmp_path, piece_s=1.0)
     if model == "demo":
         for name in ("agents.yaml", "cycle.yaml"):
             source = Path(__file__).parents[2] / "configs" / name
@@ -254,9 +254,9 @@ def test_a_live_session_with_an_interjection_and_a_reload(tmp_path, browser, mod
         page.wait_for_function("location.search.includes('session=')", timeout=60_000)
         write(page, "Tom has 5 apples and buys 3. How many apples has he? <img src=x onerror=alert(1)>")
         if model == "scripted":
-            page.wait_for_selector(".cx-chat-under-way:has-text('Plan 1:')", timeout=30_000)
+            page.wait_for_selector(".cx-chat-under-way:has-text('Plan 1:')", timeout=60_000)
             write(page, "Take another way.")
-            page.wait_for_selector(".cx-badge:has-text('stopped')", timeout=30_000)
+            page.wait_for_selector(".cx-badge:has-text('stopped')", timeout=60_000)
         page.wait_for_selector("#key-a:visible", timeout=60_000)
         page.reload()
         page.wait_for_selector("#key-a:visible", timeout=60_000)

@@ -6,7 +6,6 @@ on it is asked with the session or the token of whoever tries.
 
 from __future__ import annotations
 
-import mimetypes
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,9 +81,7 @@ def start_script(request: Request) -> Response:
 @router.get("/{name}")
 def docs_file(name: File) -> Response:
     """Return a file of Swagger UI's."""
-    path = _folder() / name
-    kind, _ = mimetypes.guess_type(path)
-    return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, max-age=3600"})
+    return FileResponse(_folder() / name, headers={"Cache-Control": "private, max-age=3600"})
 
 
 @cache

@@ -93,10 +93,10 @@ def get_thread(
     goal_id: GoalId,
     principal: Viewer,
     workspace: WorkspaceDep,
-    cycle: Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["c7"])],
+    cycle_id: Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["c7"])],
 ) -> GoalThread:
     """Return all that a cycle did with a goal: proposals, executions, verdicts, pairs."""
-    return goal_thread(workspace.store, workspace.settings, cycle, goal_id)
+    return goal_thread(workspace.store, workspace.settings, cycle_id, goal_id)
 
 
 def fields_of(named: list[str]) -> dict[str, str] | None:

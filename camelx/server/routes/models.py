@@ -67,17 +67,23 @@ class Card(BaseModel):
     markdown: str = Field(description="May hold what models and people wrote: show it escaped.")
 
 
+VersionOrBase = Annotated[
+    Annotated[int, Field(ge=1, lt=10**9)] | Annotated[str, Field(pattern=r"^([0-9]{1,9}|base)$")],
+    Field(description='A version\'s number, or "base".'),
+]
+
+
 class Question(BaseModel):
     """A goal for two versions."""
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"goal": "How much is 12 plus 30?", "a": "base", "b": "3"}]},
+        json_schema_extra={"examples": [{"goal": "How much is 12 plus 30?", "a": "base", "b": 3}]},
     )
 
     goal: str = Field(min_length=1, max_length=MAX_GOAL_CHARACTERS)
-    a: str = Field(pattern=r"^([0-9]{1,9}|base)$", description='A version\'s number, or "base".')
-    b: str = Field(pattern=r"^([0-9]{1,9}|base)$")
+    a: VersionOrBase
+    b: VersionOrBase
 
 
 @router.get("", responses={503: _GONE[503]})
@@ -132,7 +138,7 @@ def ask_models(
     question: Question, principal: Annotator, workspace: WorkspaceDep, name: Name = None
 ) -> list[Answer]:
     """Return what two versions answer to a goal, greedily: as on the hold-out."""
-    return workspace.versions.answers(question.goal, [question.a, question.b], name)
+    return workspace.versions.answers(question.goal, [str(question.a), str(question.b)], name)
 
 
 @router.get("/{version}", responses=_GONE)

@@ -1,12 +1,13 @@
 """The page Annotate: a person judges pairs, one at a time, blind, by keyboard.
 
-What is shown is the person's until its lease expires, so a reload shows it again and loses nothing. Every
-button sends along which item the browser shows: what is pressed twice, or a moment too late, counts once and
-never for an item that nobody saw.
+What is shown is the person's until its lease expires, so a reload shows it again and loses nothing; what is
+written but not sent yet waits in the browser's tab. Every button sends along which item the browser shows:
+what is pressed twice, or a moment too late, counts once and never for an item that nobody saw.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,9 @@ from camelx.annotation import (
     agents_said,
     progress_of,
 )
-from camelx.errors import CamelxError, ConfigError, NotFoundError, OrchestrationError
+from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError, OrchestrationError
 from camelx.pages import Markup
-from camelx.schemas import AccessRole, Principal, Role, utc_now
+from camelx.schemas import AccessRole, Annotation, Principal, Role, utc_now
 from camelx.ui.annotate_layout import ALL_CATEGORIES, ANY, Layout
 from camelx.ui.annotate_pieces import (
     all_judged,
@@ -42,6 +43,12 @@ _GUIDELINES = "annotation_guidelines.md"
 _NO_GUIDELINES = f"*No guidelines yet: write them to `configs/{_GUIDELINES}`.*"
 _FORGET_PAIR = """() => { const url = new URL(location.href);
   ["pair", "item"].forEach((name) => url.searchParams.delete(name)); history.replaceState(null, "", url); }"""
+_KEEP_DRAFT = """(seen, ...written) => {
+  sessionStorage.setItem("camelx-draft", JSON.stringify({ seen, written })); }"""
+_TAKE_DRAFT = """(seen, ...written) => {
+  const draft = JSON.parse(sessionStorage.getItem("camelx-draft") ?? "{}");
+  if (seen && draft.seen === seen) written = draft.written;
+  return [...written, { open: Boolean(written[2]), __type__: "update" }]; }"""
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,8 @@ class AnnotatePage:
         """Keep a verdict on what the browser showed, and return the views of what comes next.
 
         Raises:
-            gr.Error: A text is too long, or the pair can't be judged any more; the page shows why.
+            gr.Error: A text is too long, the pair can't be judged any more, or another verdict on what was
+                shown came before; the page shows why, and keeps what is written.
         """
         principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
         wanted = _wanted(cycle, role, category)
@@ -144,9 +152,16 @@ class AnnotatePage:
             raise shown(ConfigError(f"{first['loc'][0]}: {first['msg']}")) from e
         except CamelxError as e:
             raise shown(e) from e
+        said = recorded.annotations[0]
         if recorded.is_new:
-            said = recorded.annotations[0]
             self._workspace.access.audit(principal, "annotation.create", said.id, verdict=str(verdict))
+        elif recorded.is_other:
+            raise shown(
+                ConflictError(
+                    f"You have judged this pair already, maybe in another tab: {VERDICT_WORDS[said.verdict]}."
+                    " That stays and this is not kept. Reload for what comes next, or take it back with Undo."
+                )
+            )
         return self._next(principal, wanted, f"Saved: {VERDICT_WORDS[verdict]}.")
 
     def skip(
@@ -187,7 +202,7 @@ class AnnotatePage:
         if undone.offer is None:
             return self._next(principal, wanted, f"The last {what} is taken back.")
         again = f"The last {what} is taken back: judge it again."
-        return self._views(principal, undone.offer, wanted, again)
+        return self._views(principal, undone.offer, wanted, again, undone.annotations[:1])
 
     def reopen(self, cycle: str | None, role: str, category: str, request: gr.Request) -> tuple[Any, ...]:
         """Show again what the person skipped."""
@@ -231,7 +246,15 @@ class AnnotatePage:
             return _empty(nothing_ranked(str(e)))
         return self._views(principal, offer, wanted, said)
 
-    def _views(self, principal: Principal, offer: Offer | None, wanted: Wanted, said: str) -> tuple[Any, ...]:
+    def _views(
+        self,
+        principal: Principal,
+        offer: Offer | None,
+        wanted: Wanted,
+        said: str,
+        before: Sequence[Annotation] = (),
+    ) -> tuple[Any, ...]:
+        """Return the views of the offer, with the rating and the texts that came with the verdict before."""
         cycle_id = offer.lease.cycle_id if offer else wanted.cycle_id
         asked = Wanted(cycle_id, wanted.role, wanted.category)
         progress = progress_of(self._workspace.store, self._queue, principal.name, asked)
@@ -245,9 +268,7 @@ class AnnotatePage:
             "",
             gr.update(visible=offer is not None),
             gr.update(visible=offer is None and progress.n_skipped > 0),
-            None,
-            "",
-            "",
+            *_written(before),
         )
 
     def _duration(self, principal: Principal, screen: OnScreen) -> float | None:
@@ -295,7 +316,16 @@ class AnnotatePage:
 def _empty(page: Markup) -> tuple[Any, ...]:
     """Return the views without an item."""
     hide = gr.update(visible=False)
-    return (OnScreen(), "", page, "", "", "", hide, hide, None, "", "")
+    return (OnScreen(), "", page, "", "", "", hide, hide, *_written(()))
+
+
+def _written(before: Sequence[Annotation]) -> tuple[Any, ...]:
+    """Return what the fields for a rating and for texts hold: what came with an annotation, or nothing."""
+    for said in before:
+        edited = said.edited_text or ""
+        rating = str(said.rating) if said.rating else None
+        return rating, said.rationale or "", edited, gr.update(open=True) if edited else gr.skip()
+    return None, "", "", gr.skip()
 
 
 def _wanted(cycle: str | None, role: str, category: str) -> Wanted:
@@ -311,11 +341,8 @@ def _unchanged(screen: OnScreen) -> set[str]:
 def build(workspace: Workspace) -> None:
     """Lay out the page."""
     page = AnnotatePage(workspace)
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_limit": 16,
-    }
+    private: dict[str, Any] = {"api_visibility": "private"}
+    quiet: dict[str, Any] = {**private, "show_progress": "hidden", "concurrency_limit": 16}
     once: dict[str, Any] = {**quiet, "trigger_mode": "once"}
     screen, ui = gr.State(OnScreen()), Layout()
     chosen: list[Any] = [ui.cycle, ui.role, ui.category]
@@ -328,21 +355,24 @@ def build(workspace: Workspace) -> None:
         ui.said,
         ui.judging,
         ui.reopen,
-        ui.rating,
-        ui.rationale,
-        ui.edited,
+        *(written := [ui.rating, ui.rationale, ui.edited]),
+        ui.better,
     ]
-    gr.on(None, page.load, None, [*chosen, ui.guidelines, *views], **quiet)
+    keep: dict[str, Any] = {"fn": None, "inputs": [ui.seen, *written], "js": _KEEP_DRAFT, **private}
+    take: dict[str, Any] = {**keep, "outputs": [*written, ui.better], "js": _TAKE_DRAFT}
+    gr.on(None, page.load, None, [*chosen, ui.guidelines, *views], **quiet).then(**take)
+    for field in written:
+        field.input(**keep)
     for one in chosen:
         one.input(page.choose, chosen, [ui.category, *views], **quiet)
-    given = [screen, ui.seen, ui.rating, ui.rationale, ui.edited, *chosen]
+    given = [screen, ui.seen, *written, *chosen]
     for verdict, button in ui.verdicts.items():
         button.click(page.judge, [gr.State(verdict), *given], views, **once)
     ui.skip.click(page.skip, [screen, ui.seen, *chosen], views, **once)
     for button in (*ui.verdicts.values(), ui.skip):
-        button.click(None, None, None, js=_FORGET_PAIR, api_visibility="private")
-    ui.undo.click(page.undo, chosen, views, **once)
+        button.click(None, None, None, js=_FORGET_PAIR, **private)
+    ui.undo.click(page.undo, chosen, views, **once).then(**keep)
     ui.reopen.click(page.reopen, chosen, views, **once)
     ui.agents.click(page.agents, None, [ui.said], **once)
-    ui.from_a.click(page.begin_with_a, [screen], [ui.edited], **quiet)
-    ui.from_b.click(page.begin_with_b, [screen], [ui.edited], **quiet)
+    ui.from_a.click(page.begin_with_a, [screen], [ui.edited], **quiet).then(**keep)
+    ui.from_b.click(page.begin_with_b, [screen], [ui.edited], **quiet).then(**keep)
