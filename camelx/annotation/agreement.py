@@ -22,7 +22,7 @@ from camelx.annotation.measures import (
 from camelx.auditing.intervals import share, unmeasurable
 from camelx.auditing.records import Figure
 from camelx.export.judgements import Judgement, settle
-from camelx.schemas import Annotation, Record, TimedVote, Verdict
+from camelx.schemas import Annotation, Record, TimedVote, Verdict, stable_id
 from camelx.storage import Store
 
 PairKey = tuple[str, str]
@@ -50,6 +50,8 @@ class Disagreement(Record):
     settled: str | None
     """What an admin settled; None: nothing yet."""
     settled_by: str | None
+    settled_version: str
+    """Names what was settled, by whom and when: another where that was changed; empty: nothing yet."""
 
 
 class PersonFigures(Record):
@@ -223,6 +225,7 @@ def disagreements(annotations: Iterable[Annotation]) -> list[Disagreement]:
             division=_division(list(said.values())),
             settled=label_of(settled[pair]) if pair in settled else None,
             settled_by=settled[pair].annotator if pair in settled else None,
+            settled_version=settled_version(settled.get(pair)),
         )
         for pair, said in verdicts.items()
         if len(set(said.values())) > 1
@@ -230,6 +233,11 @@ def disagreements(annotations: Iterable[Annotation]) -> list[Disagreement]:
     return sorted(
         found, key=lambda d: (d.settled is not None, -d.division, -len(d.verdicts), d.first_id, d.second_id)
     )
+
+
+def settled_version(settled: Annotation | None) -> str:
+    """Return what names a settled verdict: another where somebody settled the pair anew; None: empty."""
+    return "" if settled is None else stable_id(settled.id, settled.verdict, settled.created_at.isoformat())
 
 
 def _one_per_item(annotations: Iterable[Annotation]) -> list[Annotation]:

@@ -8,6 +8,7 @@ checkpoints nor the result hold it.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import shutil
@@ -102,11 +103,20 @@ def _does_not_fit(parent_adapter: Path, why: str) -> TrainingError:
     )
 
 
+@dataclasses.dataclass
+class _Config(DPOConfig):  # type: ignore[misc]
+    warmup_share: float = 0.0
+
+    def get_warmup_steps(self, num_training_steps: int) -> int:
+        """Return the share of the steps, never all: the first step of a warm-up changes nothing."""
+        return min(math.ceil(num_training_steps * self.warmup_share), num_training_steps - 1)
+
+
 def trainer_config(settings: TrainingConfig, work: Path, seed: int) -> DPOConfig:
     """Return the settings in TRL's terms; on a CPU without what only a GPU has."""
     on_gpu = torch.cuda.is_available()
     has_sft = settings.sft_weight > 0
-    return DPOConfig(
+    return _Config(
         output_dir=str(work),
         beta=settings.beta,
         loss_type=[settings.loss, "sft"] if has_sft else [settings.loss],
@@ -116,7 +126,7 @@ def trainer_config(settings: TrainingConfig, work: Path, seed: int) -> DPOConfig
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=settings.batch_size // settings.micro_batch_size,
-        warmup_steps=min(settings.warmup_share, 0.999),  # from 1 on it would be a number of steps
+        warmup_share=settings.warmup_share,
         max_length=None,  # TRL would cut and drop; check_rows has refused what is too long
         precompute_ref_log_probs=True,
         disable_dropout=settings.lora.dropout == 0,  # TRL's default would switch LoRA's dropout off
@@ -124,7 +134,7 @@ def trainer_config(settings: TrainingConfig, work: Path, seed: int) -> DPOConfig
         data_seed=seed,
         use_cpu=not on_gpu,
         bf16=_uses_bfloat16(settings),
-        gradient_checkpointing=on_gpu,
+        activation_checkpointing=on_gpu,
         dataloader_pin_memory=on_gpu,
         save_steps=settings.checkpoint_steps,
         save_total_limit=1,

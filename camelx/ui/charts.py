@@ -27,7 +27,8 @@ def line_chart(title: str, points: Sequence[tuple[float, float]]) -> Markup:
     low, high = min(y for _, y in finite), max(y for _, y in finite)
     first, last = finite[0][1], finite[-1][1]
     said = f"{title}: from {first:.3f} to {last:.3f}, between {low:.3f} and {high:.3f}, {len(finite):,} steps"
-    drawn = f'<polyline points="{_path(_thinned(finite), low, high)}"/>'
+    line = _thinned(finite) if len(finite) > 1 else [*finite, (finite[0][0] + 1, first)]  # a dot is not seen
+    drawn = f'<polyline points="{_path(line, low, high)}"/>'
     svg = Markup(
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escaped(said)}">{drawn}</svg>'

@@ -191,7 +191,8 @@ def time_left(made: Sequence[tuple[datetime, ProgressMade]]) -> float | None:
 def _figures(watched: Watched) -> Markup:
     facts = watched.summary.as_json()
     counts = {
-        "interactions": max(watched.counts.get("interactions", 0), facts["n_interactions"]),
+        # While they are made; later what is counted holds the reviewers' too.
+        "interactions": facts["n_interactions"] or watched.counts.get("interactions", 0),
         "votes": max(watched.counts.get("votes", 0), facts["n_votes"]),
         "pairs": facts["n_pairs"],
     }

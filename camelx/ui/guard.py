@@ -34,6 +34,15 @@ def _trace_id(request: gr.Request) -> str | None:
     return found
 
 
+def warn(said: str) -> None:
+    """Show what a user should notice before going on, escaped."""
+    import html
+
+    import gradio as gr
+
+    gr.Warning(html.escape(said))
+
+
 def shown(error: CamelxError) -> gr.Error:
     """Return the error as a page shows it: its words, escaped, and no traceback."""
     import html

@@ -78,7 +78,7 @@ CSS = """
 .cx-diff-in { color: var(--cx-good); } .cx-diff-out { color: var(--cx-bad); } .cx-diff-at { opacity: .7; }
 .cx-conflict { border: 2px solid var(--cx-bad); border-radius: .4rem; padding: .5rem .75rem; }
 .cx-mistakes { padding-left: 1.2rem; } .cx-mistakes li { overflow-wrap: anywhere; }
-.cx-card pre { font-size: .8rem; } .cx-facts td:first-child { width: 12rem; opacity: .8; }
+.cx-card pre { font-size: .8rem; } .cx-facts td:first-child { width: min(12rem, 30vw); opacity: .8; }
 .cx-facts, .cx-card .cx-table, .cx-version .cx-table { border: 0 !important; }
 .cx-facts td, .cx-card td, .cx-version td { border-width: 0 0 1px !important; }
 .cx-version h2 .cx-badge { font-size: .55em; vertical-align: middle; font-weight: 400; }
@@ -203,6 +203,10 @@ document.addEventListener("keydown", (event) => {
   const button = document.getElementById("key-" + key) ??
     (/^[1-9]$/.test(key) ? document.querySelectorAll(".cx-keys-radio input[type=radio]")[key - 1] : null);
   if (button && button.offsetParent !== null && !button.disabled) { event.preventDefault(); button.click(); }
+});
+// What is changed in an agents file and not saved is not left without a question.
+addEventListener("beforeunload", (event) => {
+  if (document.querySelector("#cx-change .cx-diff")) event.preventDefault();
 });
 // Gradio gives all pages one title; a tab is called by what its page is.
 new MutationObserver(() => {

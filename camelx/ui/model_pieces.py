@@ -142,7 +142,11 @@ def _curves(curves: Mapping[str, Sequence[CurvePoint]]) -> Markup:
         if key in curves
     ]
     if not charts:
-        return tag("p", "This version has no curves: nobody logged its training.", css="cx-soft")
+        return tag(
+            "p",
+            "This version has no curves: its training had a single step, or is not logged here.",
+            css="cx-soft",
+        )
     return tag("div", *charts, css="cx-charts")
 
 

@@ -215,9 +215,11 @@ class Versions:
             ConflictError: Too many others wait.
         """
         goal = goal.strip()
-        if not 0 < len(goal) <= MAX_GOAL_CHARACTERS:
+        if not goal:
+            raise ConfigError("there is no goal to answer; write one")
+        if len(goal) > MAX_GOAL_CHARACTERS:
             raise ConfigError(
-                f"a goal has 1 to {MAX_GOAL_CHARACTERS:,} characters, got {len(goal):,}; shorten it"
+                f"a goal has at most {MAX_GOAL_CHARACTERS:,} characters, got {len(goal):,}; shorten it"
             )
         asked = [self._adapter(text, name) for text in versions]
         config = self._config_of(next((one for one in asked if one is not None), None))

@@ -129,6 +129,21 @@ def test_files_of_no_known_format_are_refused(acting: As, name: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_what_was_settled_since_is_neither_overruled_nor_taken_back(acting: As) -> None:
+    admin = acting("admin")
+    (disputed,) = admin.get(URL).json()["disagreements"]
+    pair = {name: disputed[name] for name in ("first_id", "second_id")}
+    asked = pair | {"preferred": "tie", "instead_of": disputed["settled_version"]}
+    settled = admin.put(f"{URL}/settled", json=asked)
+    assert settled.status_code == 200, settled.text
+    assert admin.put(f"{URL}/settled", json=asked).status_code == 409
+    late = admin.delete(f"{URL}/settled", params=pair | {"instead_of": ""})
+    assert (late.status_code, "the-admin has settled" in late.json()["detail"]) == (409, True)
+    (version,) = {one["settled_version"] for one in settled.json() if one["first_id"] in pair.values()}
+    assert admin.get(URL).json()["disagreements"][0]["settled_version"] == version
+    assert admin.delete(f"{URL}/settled", params=pair | {"instead_of": version}).status_code == 200
+
+
 def test_an_admin_settles_and_takes_it_back(acting: As, workspace: Workspace) -> None:
     (disputed,) = acting("viewer").get(URL).json()["disagreements"]
     pair = {name: disputed[name] for name in ("first_id", "second_id")}

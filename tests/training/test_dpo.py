@@ -102,6 +102,21 @@ def test_training_prefers_the_chosen_answers(first):
     assert result.metrics["loss"] < seen[0][1]["loss"]
 
 
+def test_a_run_of_one_step_trains(tmp_path, base, first):
+    few, seen = write_pairs(tmp_path / "pairs.parquet", n=SETTINGS.batch_size), []
+    settings = SETTINGS.model_copy(update={"epochs": 1, "warmup_share": 0.1})
+    after = train(
+        few,
+        tmp_path / "c2",
+        base,
+        parent=first[0].adapter,
+        settings=settings,
+        on_metrics=lambda _, metrics: seen.append(metrics["learning_rate"]),
+    )
+    assert seen == [SETTINGS.learning_rate]
+    assert weights(after.adapter) != weights(first[0].adapter)
+
+
 def test_the_directory_holds_one_adapter_its_tokenizer_card_and_manifest(first, base, pairs):
     adapter = first[0].adapter
     names = {path.name for path in adapter.iterdir()}

@@ -61,6 +61,12 @@ def test_the_page_begins_with_the_file_its_agents_and_nothing_to_save(page):
     assert any("Nothing is changed yet" in str(part) for part in rest)
 
 
+def test_a_file_that_is_not_there_is_said_and_agents_yaml_shown(page):
+    with pytest.warns(UserWarning, match=r"nope\.yaml.* This is agents\.yaml"):
+        state, *_ = page.load(asks(file="nope.yaml"))
+    assert state["file"] == "agents.yaml"
+
+
 def test_a_field_changes_the_text_and_the_text_changes_the_form(page):
     state = page.load(asks())[0]
     state, text, _, checked, change, save = page.agent_field("count", state, SHIPPED, 0, 7, asks())

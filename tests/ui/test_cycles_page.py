@@ -207,3 +207,6 @@ def test_a_curve_of_many_steps_stays_small_and_leaves_out_what_is_not_finite() -
     points = [(step, 1 / step) for step in range(1, 100_000)] + [(100_000, float("nan"))]
     assert len(line_chart("loss", points)) < 10_000
     assert line_chart("loss", [(1, float("nan"))]) == ""
+    one = re.search(r'points="([^"]+)"', line_chart("loss", [(1, 0.5)]))
+    assert one is not None
+    assert len(set(one[1].split())) == 2, "a line, where a dot would not be seen"

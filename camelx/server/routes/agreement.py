@@ -11,7 +11,7 @@ from fastapi import APIRouter, BackgroundTasks, File, Query, UploadFile
 from fastapi.responses import FileResponse
 
 from camelx.annotation import batches
-from camelx.annotation.agreement import AgreementReport, agreement_report
+from camelx.annotation.agreement import AgreementReport, agreement_report, settled_version
 from camelx.annotation.exchange import ExchangeFormat, format_of, write_annotations
 from camelx.annotation.importing import AnnotationImport, import_annotations
 from camelx.annotation.settling import settle_pair, unsettle_pair
@@ -26,6 +26,7 @@ from camelx.server.routes.agreement_views import (
     Reassigned,
     Reassigning,
     Selection,
+    SettledVersion,
     SettledView,
     Settlement,
     Withdrawal,
@@ -45,6 +46,9 @@ ResultId = Annotated[str, Query(pattern=ID, description="One of the two results.
 _NONE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such annotation."}}
 _CHANGED: dict[int | str, dict[str, Any]] = {
     409: {"description": "Somebody judged in between; nothing was changed."}
+}
+_SETTLED_SINCE: dict[int | str, dict[str, Any]] = {
+    409: {"description": "Something else is settled by now than `instead_of` says; nothing was changed."}
 }
 
 
@@ -99,7 +103,7 @@ def import_file(
     return _view(done)
 
 
-@router.put("/settled")
+@router.put("/settled", responses=_SETTLED_SINCE)
 def settle(asked: Settlement, principal: Admin, workspace: WorkspaceDep) -> list[SettledView]:
     """Settle a pair, whatever people said of it; what they said stays."""
     pair = (asked.first_id, asked.second_id)
@@ -111,17 +115,23 @@ def settle(asked: Settlement, principal: Admin, workspace: WorkspaceDep) -> list
         principal.name,
         rationale=asked.rationale,
         edited_text=asked.edited_text,
+        instead_of=asked.instead_of,
     )
     workspace.access.audit(principal, "annotation.settle", " ".join(pair), preferred=asked.preferred)
     return _settled(settled)
 
 
-@router.delete("/settled")
+@router.delete("/settled", responses=_SETTLED_SINCE)
 def unsettle(
-    principal: Admin, workspace: WorkspaceDep, first_id: ResultId, second_id: ResultId
+    principal: Admin,
+    workspace: WorkspaceDep,
+    first_id: ResultId,
+    second_id: ResultId,
+    instead_of: SettledVersion | None = None,
 ) -> list[SettledView]:
     """Take back what was settled of a pair, and return it: what people said counts again."""
-    gone = unsettle_pair(workspace.queue, workspace.store, (first_id, second_id))
+    pair = (first_id, second_id)
+    gone = unsettle_pair(workspace.queue, workspace.store, pair, instead_of=instead_of)
     workspace.access.audit(principal, "annotation.unsettle", f"{first_id} {second_id}")
     return _settled(gone)
 
@@ -189,7 +199,10 @@ def _check_cycle(workspace: Workspace, cycle_id: str | None) -> None:
 
 
 def _settled(annotations: Sequence[Annotation]) -> list[SettledView]:
-    return [SettledView.model_validate(annotation) for annotation in annotations]
+    return [
+        SettledView.model_validate(a).model_copy(update={"settled_version": settled_version(a)})
+        for a in annotations
+    ]
 
 
 def _view(done: AnnotationImport) -> ImportView:

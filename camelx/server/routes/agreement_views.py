@@ -16,6 +16,16 @@ CYCLE_ID = r"^[A-Za-z0-9_-]{1,64}$"
 MOST_ROWS = 500
 
 
+SettledVersion = Annotated[
+    str,
+    Field(
+        max_length=64,
+        description="The settled_version that you saw, empty for none: 409 if it is another by now. "
+        "None: whichever.",
+    ),
+]
+
+
 class Settlement(BaseModel):
     """What holds of a pair from now on."""
 
@@ -37,6 +47,7 @@ class Settlement(BaseModel):
     preferred: str = Field(pattern=ID, description="The better one's id, tie or both_bad.")
     rationale: str | None = Field(default=None, max_length=MAX_RATIONALE_CHARS)
     edited_text: str | None = Field(default=None, max_length=MAX_EDITED_CHARS, description="A better answer.")
+    instead_of: SettledVersion | None = None
 
 
 class SettledView(BaseModel):
@@ -49,6 +60,7 @@ class SettledView(BaseModel):
     second_id: str
     verdict: str = Field(examples=["second"])
     annotator: str = Field(description="Who settled it.", examples=["root"])
+    settled_version: str = Field(default="", description="For `instead_of`, to change it or take it back.")
 
 
 class Selection(BaseModel):

@@ -27,7 +27,7 @@ from camelx.schemas import AccessRole, Principal
 from camelx.ui.agent_pieces import conflict_view, diff_view, history_view, template_view
 from camelx.ui.agents_form import FormInStep, State, bounded, checks, form_values
 from camelx.ui.agents_layout import AGENT_FIELDS, BACKEND_FIELDS, Layout
-from camelx.ui.guard import guard, shown
+from camelx.ui.guard import guard, shown, warn
 from camelx.workspace import Workspace
 
 
@@ -40,7 +40,8 @@ class AgentsPage(FormInStep):
         file = str(dict(request.query_params).get("file") or DEFAULT_FILE)
         try:
             return self._opened(file, principal)
-        except CamelxError:
+        except CamelxError as e:
+            warn(f"{e} This is {DEFAULT_FILE}.")
             return self._opened(DEFAULT_FILE, principal)
 
     def open(self, file: str | None, request: gr.Request) -> tuple[Any, ...]:

@@ -12,16 +12,16 @@ from typing import Any
 import gradio as gr
 
 from camelx.annotation import VERDICT_WORDS
-from camelx.annotation.agreement import AgreementReport, Disagreement, agreement_report
+from camelx.annotation.agreement import AgreementReport, Disagreement, agreement_report, settled_version
 from camelx.annotation.importing import import_annotations
-from camelx.annotation.settling import settle_pair, unsettle_pair
+from camelx.annotation.settling import settle_pair, settled_of, unsettle_pair
 from camelx.errors import CamelxError, ConfigError, NotFoundError
 from camelx.pages import Markup, tag
 from camelx.schemas import AccessRole, Principal
 from camelx.ui import agreement_pieces as pieces
 from camelx.ui.agreement_layout import ALL, Layout
 from camelx.ui.annotate_pieces import note
-from camelx.ui.guard import guard, shown
+from camelx.ui.guard import guard, shown, warn
 from camelx.ui.verdict_batches import NOTHING_FOUND, Asked, VerdictBatches
 from camelx.workspace import Workspace
 
@@ -41,6 +41,8 @@ class AgreementPage:
         asked = str(dict(request.query_params).get("cycle") or ALL)
         ids = [one.cycle_id for one in self._workspace.queue.standings.ranked_cycles()]
         chosen = asked if asked in ids else ALL
+        if asked != chosen:
+            warn(f"Nothing of cycle {asked[:80]} can be judged; these are the verdicts on all cycles.")
         return (gr.update(choices=[ALL, *ids], value=chosen), *self._all(chosen, 0, principal))
 
     def choose(self, cycle: str, request: gr.Request) -> tuple[Any, ...]:
@@ -64,23 +66,25 @@ class AgreementPage:
             gr.Error: It can't be settled; the page shows why.
         """
         principal = guard(self._workspace, request, AccessRole.ADMIN)
-        first, second = _pair_in(shown_pair)
+        (first, second), seen = _seen_in(shown_pair)
         preferred = {"first": first, "second": second}.get(label, label)
         try:
-            settle_pair(
+            settled = settle_pair(
                 self._workspace.queue,
                 self._workspace.store,
                 (first, second),
                 preferred,
                 principal.name,
                 rationale=why or None,
+                instead_of=seen,
             )
         except CamelxError as e:
             raise shown(e) from e
         subject = f"{first} {second}"
         self._workspace.access.audit(principal, "annotation.settle", subject, preferred=preferred)
         done = note(f"Settled: {VERDICT_WORDS[label]}. Undo takes it back.")
-        return (done, shown_pair, "", *self._all(cycle, position, principal))
+        last = f"{subject} {settled_version(settled_of(settled, (first, second)))}"
+        return (done, last, "", *self._all(cycle, position, principal))
 
     def undo(
         self, cycle: str, position: int, shown_pair: str, last: str, request: gr.Request
@@ -91,9 +95,9 @@ class AgreementPage:
             gr.Error: There is nothing to take back; the page shows why.
         """
         principal = guard(self._workspace, request, AccessRole.ADMIN)
-        pair = _pair_in(last or shown_pair)
+        pair, seen = _seen_in(last or shown_pair)
         try:
-            unsettle_pair(self._workspace.queue, self._workspace.store, pair)
+            unsettle_pair(self._workspace.queue, self._workspace.store, pair, instead_of=seen)
         except NotFoundError as e:
             raise shown(NotFoundError("there is nothing to take back: this pair is not settled")) from e
         except CamelxError as e:
@@ -178,7 +182,8 @@ class AgreementPage:
         position = min(position, len(listed) - 1)
         one = listed[position]
         markup = _DISPUTES + pieces.disputed(self._disputed(one, position, len(listed)))
-        return position, f"{one.first_id} {one.second_id}", markup, steps, gr.update(visible=is_admin)
+        shown_pair = f"{one.first_id} {one.second_id} {one.settled_version}"
+        return position, shown_pair, markup, steps, gr.update(visible=is_admin)
 
     def _disputed(self, one: Disagreement, position: int, n_listed: int) -> pieces.Disputed:
         results = self._workspace.store.interactions_by_id((one.first_id, one.second_id))
@@ -249,13 +254,14 @@ def _cycle_id(cycle: str) -> str | None:
     return None if cycle == ALL else cycle
 
 
-def _pair_in(text: str) -> tuple[str, str]:
-    """Return the two ids in the text.
+def _seen_in(text: str) -> tuple[tuple[str, str], str]:
+    """Return the two ids in the text, and the version of what was settled of them as it was shown.
 
     Raises:
         gr.Error: It names no pair.
     """
-    first, _, second = text.partition(" ")
+    first, _, rest = text.partition(" ")
+    second, _, version = rest.partition(" ")
     if not second:
         raise shown(ConfigError("there is nothing to settle or to take back"))
-    return first, second
+    return (first, second), version

@@ -36,7 +36,7 @@ from camelx.ui.annotate_pieces import (
     progress_line,
     said_view,
 )
-from camelx.ui.guard import guard, shown
+from camelx.ui.guard import guard, shown, warn
 from camelx.workspace import Workspace
 
 _GUIDELINES = "annotation_guidelines.md"
@@ -93,12 +93,13 @@ class AnnotatePage:
         try:
             offer = self._named_pair(principal, query.get("pair") or query.get("item"))
         except CamelxError as e:
-            return (*choices, *self._next(principal, Wanted(cycle_id), str(e)))
+            warn(f"The pair of this address is not shown: {e}")
+            return (*choices, *self._next(principal, Wanted(cycle_id), ""))
         if offer is not None:
             return (*choices, *self._views(principal, offer, Wanted(cycle_id), ""))
-        other = asked and asked != cycle_id
-        said = f"Nothing of cycle {asked} can be judged yet; this is of cycle {cycle_id}." if other else ""
-        return (*choices, *self._next(principal, Wanted(cycle_id), said))
+        if asked and cycle_id not in (asked, None):
+            warn(f"Nothing of cycle {asked[:80]} can be judged yet; this is of cycle {cycle_id}.")
+        return (*choices, *self._next(principal, Wanted(cycle_id), ""))
 
     def choose(self, cycle: str | None, role: str, category: str, request: gr.Request) -> tuple[Any, ...]:
         """Return the categories of the chosen cycle, and the views of an item of what is chosen."""

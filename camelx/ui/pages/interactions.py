@@ -212,12 +212,17 @@ def _wanted(query: Mapping[str, str]) -> InteractionFilter:
     values: dict[str, Any] = {
         name: query.get(name) for name in ("agent", "role", "model", "status", "stage", "text")
     }
+    since, until = moment_in(query.get("since"), "since"), moment_in(query.get("until"), "until")
+    if since is not None and until is not None and since >= until:
+        raise ConfigError(
+            f"nothing lies between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M}: turn them round"
+        )
     return InteractionFilter(
         **values,
         cycle_id=(query.get("cycle") or "")[:200] or None,
         goal_id=(query.get("goal") or "")[:200] or None,
-        since=moment_in(query.get("since"), "since"),
-        until=moment_in(query.get("until"), "until"),
+        since=since,
+        until=until,
     )
 
 
