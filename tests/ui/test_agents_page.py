@@ -62,7 +62,7 @@ def test_the_page_begins_with_the_file_its_agents_and_nothing_to_save(page):
 
 
 def test_a_file_that_is_not_there_is_said_and_agents_yaml_shown(page):
-    with pytest.warns(UserWarning, match=r"nope\.yaml.* This is agents\.yaml"):
+    with pytest.warns(UserWarning, match=r"nope\.yaml.*what is shown is agents\.yaml"):
         state, *_ = page.load(asks(file="nope.yaml"))
     assert state["file"] == "agents.yaml"
 

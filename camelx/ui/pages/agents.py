@@ -41,7 +41,7 @@ class AgentsPage(FormInStep):
         try:
             return self._opened(file, principal)
         except CamelxError as e:
-            warn(f"{e} This is {DEFAULT_FILE}.")
+            warn(f"{e}; what is shown is {DEFAULT_FILE}")
             return self._opened(DEFAULT_FILE, principal)
 
     def open(self, file: str | None, request: gr.Request) -> tuple[Any, ...]:
