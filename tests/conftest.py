@@ -25,6 +25,7 @@ from camelx.storage.rows import log_unreadable_once
 
 for variable in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):  # Typer would colour what is read here
     os.environ.pop(variable, None)
+# The same examples everywhere, as Hypothesis does in CI anyway: a failure is the change's, and comes again.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
 turn_off_telemetry()

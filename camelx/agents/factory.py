@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from typing import Any
 
@@ -15,6 +16,8 @@ from camelx.agents.streaming import listening, streams
 from camelx.config import CamelBackendConfig, OpenAIBackendConfig, SamplingConfig
 from camelx.config.section import nearest_hint
 from camelx.errors import AgentError, ConfigError, boundary
+
+log = logging.getLogger(__name__)
 
 NO_KEY = "not-needed"
 """Sent to servers without a key: the OpenAI client insists on one."""
@@ -95,12 +98,19 @@ def camel_backend(config: CamelBackendConfig, sampling: SamplingConfig) -> BaseM
 
 
 async def close_camel_backend(backend: BaseModelBackend) -> None:
-    """Close the connections of a `camel_backend`, which CAMEL leaves to the garbage collector."""
+    """Close the clients that a `camel_backend` keeps by CAMEL's usual names; CAMEL never does.
+
+    Their answers are there already: one that can't be closed is logged.
+    """
     for name in ("_async_client", "_client"):
         client = getattr(backend, name, None)
         close = getattr(client, "aclose", None) or getattr(client, "close", None)
-        if close is not None and inspect.isawaitable(closing := close()):
-            await closing
+        try:
+            with boundary(AgentError, f"closing a connection of {type(backend).__name__}"):
+                if close is not None and inspect.isawaitable(closing := close()):
+                    await closing
+        except AgentError as e:
+            log.warning("%s", e)
 
 
 def api_key(variable: str | None) -> str | None:

@@ -237,7 +237,10 @@ def disagreements(annotations: Iterable[Annotation]) -> list[Disagreement]:
 
 def settled_version(settled: Annotation | None) -> str:
     """Return what names a settled verdict: another where somebody settled the pair anew; None: empty."""
-    return "" if settled is None else stable_id(settled.id, settled.verdict, settled.created_at.isoformat())
+    if settled is None:
+        return ""
+    said = (settled.verdict, settled.rationale or "", settled.edited_text or "")
+    return stable_id(settled.id, *said, settled.created_at.isoformat())
 
 
 def _one_per_item(annotations: Iterable[Annotation]) -> list[Annotation]:

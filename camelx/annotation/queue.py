@@ -39,7 +39,7 @@ class Recorded:
     annotations: tuple[Annotation, ...]
     is_new: bool
     """False: the same submission had come before, and nothing changed."""
-    is_other: bool = False
+    says_otherwise: bool = False
     """Whether that submission said something else."""
 
 
@@ -205,7 +205,9 @@ class AnnotationQueue:
             return Recorded(annotations, is_new=True)
         kept = self._store.submission(submission_id or "", annotator)
         _check_same_item(submission_id or "", candidate, kept)
-        return Recorded(tuple(kept), is_new=False, is_other=_opinion(kept[0]) != _opinion(annotations[0]))
+        return Recorded(
+            tuple(kept), is_new=False, says_otherwise=_opinion(kept[0]) != _opinion(annotations[0])
+        )
 
     def skip(self, first_id: str, second_id: str, annotator: str, *, repeat: int = 0) -> None:
         """Pass the item of this pair by: it is not shown to the person again, until they undo that.

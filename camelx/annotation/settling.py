@@ -55,9 +55,9 @@ def settle_pair(
         verdict = Verdict.TIE if preferred == "tie" else "both_bad"
     opinion = Opinion(verdict=verdict, rationale=rationale, edited_text=edited_text)
     settled = annotations_of(candidate.pairs, candidate.goal_id, admin, opinion, adjudicated=True)
-    earlier = _settled_on(store, candidate.goal_id, candidate.pairs)
-    _check_as_seen(earlier, pair, instead_of)
-    store.change_annotations(settled, [a.id for a in earlier if a.id not in {s.id for s in settled}])
+    store.replace_settled(
+        candidate.goal_id, candidate.pairs, settled, lambda now: _check_as_seen(now, pair, instead_of)
+    )
     queue.standings.forget_pair(*pair)
     return settled
 
@@ -78,17 +78,21 @@ def unsettle_pair(
         NotFoundError: Nothing was settled of it.
     """
     candidate = queue.standings.candidate_of(*pair)
-    settled = _settled_on(store, candidate.goal_id, candidate.pairs)
-    if not settled:
-        raise NotFoundError(f"nothing was settled of {pair[0]} and {pair[1]}")
-    _check_as_seen(settled, pair, instead_of)
-    queue.remove(settled)
-    return settled
+
+    def check(now: Sequence[Annotation]) -> None:
+        if not now:
+            raise NotFoundError(f"nothing was settled of {pair[0]} and {pair[1]}")
+        _check_as_seen(now, pair, instead_of)
+
+    gone = store.replace_settled(candidate.goal_id, candidate.pairs, (), check)
+    queue.standings.forget_pair(*pair)
+    return gone
 
 
 def settled_of(settled: Iterable[Annotation], pair: PairKey) -> Annotation | None:
-    """Return what was settled of this very pair, among what was of all pairs of the same texts."""
-    return next((a for a in settled if {a.first_id, a.second_id} == set(pair)), None)
+    """Return what was settled last of this very pair, among what was of all pairs of the same texts."""
+    of_it = (a for a in settled if {a.first_id, a.second_id} == set(pair))
+    return max(of_it, key=lambda a: (a.created_at, a.id), default=None)
 
 
 def _check_as_seen(settled: Sequence[Annotation], pair: PairKey, seen: str | None) -> None:
@@ -99,9 +103,3 @@ def _check_as_seen(settled: Sequence[Annotation], pair: PairKey, seen: str | Non
         raise ConflictError("what was settled of this pair has been taken back since; look at it again")
     words = VERDICT_WORDS[label_of(now)]
     raise ConflictError(f"{now.annotator} has settled this pair since: {words}; look at it again")
-
-
-def _settled_on(store: Store, goal_id: str, pairs: Sequence[PairKey]) -> list[Annotation]:
-    keys = {frozenset(pair) for pair in pairs}
-    found = store.annotations([goal_id])
-    return [a for a in found if a.adjudicated and frozenset((a.first_id, a.second_id)) in keys]

@@ -196,7 +196,7 @@ def import_annotations(
     counts = {str(outcome): n for outcome, n in done.counts.items()}
     _print_counts({"rows": len(done.rows)} | counts, as_json)
     if done.rows and len(done.refused) == len(done.rows):
-        raise DataValidationError(f"{path}: none of its {len(done.rows)} rows is a verdict that can be kept")
+        raise DataValidationError(f"{path}: no row was taken, all {len(done.rows):,} are refused")
     if dry_run and not as_json:
         print_line("nothing was stored; leave out --dry-run to import")
 

@@ -41,7 +41,19 @@ from camelx.schemas import CONTROL_CHARACTERS
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_UNION_MEMBER = re.compile(r"\[|^(constrained-)?(int|str)$")
+_UNION_MEMBER = re.compile(r"^((constrained|function|str-enum|literal)\b.*|int|str)$")
+_NO_SECRETS = frozenset(
+    {
+        "enum",
+        "literal_error",
+        "greater_than",
+        "greater_than_equal",
+        "less_than",
+        "less_than_equal",
+        "int_from_float",
+    }
+)
+"""Kinds of mistakes in numbers, and in words of which there are few."""
 _STATUSES: tuple[tuple[type[CamelxError], int], ...] = (
     (ConfigError, 422),
     (DataValidationError, 422),
@@ -212,12 +224,11 @@ def _mistake(error: Mapping[str, Any]) -> tuple[str, str]:
     """Return where, what, and what was got: a number, or what should be one of few words; never a secret."""
     where = ".".join(str(part) for part in error["loc"] if not _UNION_MEMBER.search(str(part))) or "body"
     kind, said, got = error["type"], str(error["msg"]), error.get("input")
-    if kind == "json_invalid":
+    if kind == "json_invalid" and error["loc"]:
         return "body", f"not JSON: {error['ctx']['error']}, at character {error['loc'][-1]}"
     if where == "body" and kind == "model_attributes_type":
         return where, "expected a JSON object, sent with Content-Type: application/json"
-    is_word = kind in ("enum", "literal_error") or kind.endswith("_parsing")
-    if isinstance(got, int | float) or (isinstance(got, str) and is_word):
+    if isinstance(got, int | float | str) and (kind in _NO_SECRETS or kind.endswith("_parsing")):
         said += f", got {got!r:.60}"
     return where, said
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, select, update
@@ -14,7 +14,7 @@ from camelx.schemas import Annotation, AnnotationFilter, TimedVote
 from camelx.storage.database import Database
 from camelx.storage.queries import annotation_query, columns
 from camelx.storage.rows import chunks, records_of, row_of, upsert
-from camelx.storage.tables import AnnotationRow, AnnotationSubmissionRow, InteractionRow, VoteRow
+from camelx.storage.tables import AnnotationRow, AnnotationSubmissionRow, GoalRow, InteractionRow, VoteRow
 
 _NOT_UNDONE = (
     update(AnnotationSubmissionRow)
@@ -69,6 +69,36 @@ class Agreement(Database):
                 connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(some)))
             for batch in chunks(saved):
                 connection.execute(upsert(AnnotationRow), [row_of(one) for one in batch])
+
+    def replace_settled(
+        self,
+        goal_id: str,
+        pairs: Iterable[tuple[str, str]],
+        saved: Sequence[Annotation],
+        check: Callable[[Sequence[Annotation]], None],
+    ) -> list[Annotation]:
+        """Put settled verdicts in the place of those that some pairs have, and return what was there.
+
+        Of two who do so at once one comes after the other.
+
+        Args:
+            goal_id: The goal of the pairs.
+            pairs: Ids of two results each, in either order.
+            saved: What is settled from now on; empty: nothing is.
+            check: Is told what is there, and raises where something else was expected: nothing changes then.
+        """
+        keys = {frozenset(pair) for pair in pairs}
+        query = select(*columns(AnnotationRow)).order_by(AnnotationRow.created_at, AnnotationRow.id)
+        query = query.where(AnnotationRow.goal_id == goal_id, AnnotationRow.adjudicated)
+        with self._write("settling a pair") as connection:
+            connection.execute(select(GoalRow.id).where(GoalRow.id == goal_id).with_for_update())
+            found = records_of(Annotation, connection.execute(query).all())
+            earlier = [a for a in found if {a.first_id, a.second_id} in keys]
+            check(earlier)
+            gone = [a.id for a in earlier]
+            connection.execute(delete(AnnotationRow).where(AnnotationRow.id.in_(gone)))
+            self._upsert(connection, AnnotationRow, saved)
+        return earlier
 
     def rename_annotations(self, new_ids: Mapping[str, str], annotator: str) -> None:
         """Give annotations to another person, all or nothing; whatever they say by now stays.

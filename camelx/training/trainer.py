@@ -104,7 +104,7 @@ def _does_not_fit(parent_adapter: Path, why: str) -> TrainingError:
 
 
 @dataclasses.dataclass
-class _Config(DPOConfig):  # type: ignore[misc]
+class _AdapterConfig(DPOConfig):  # type: ignore[misc]
     warmup_share: float = 0.0
 
     def get_warmup_steps(self, num_training_steps: int) -> int:
@@ -116,7 +116,7 @@ def trainer_config(settings: TrainingConfig, work: Path, seed: int) -> DPOConfig
     """Return the settings in TRL's terms; on a CPU without what only a GPU has."""
     on_gpu = torch.cuda.is_available()
     has_sft = settings.sft_weight > 0
-    return _Config(
+    return _AdapterConfig(
         output_dir=str(work),
         beta=settings.beta,
         loss_type=[settings.loss, "sft"] if has_sft else [settings.loss],

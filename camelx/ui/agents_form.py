@@ -35,7 +35,7 @@ from camelx.workspace import Workspace
 State = dict[str, Any]
 """What is edited: file, its etag and text at that time, and the run of changes of one field."""
 _WHOLE = {"count", "samples", "max_tokens", "max_batch"}
-_NUMBERS = {"count", "samples", "max_tokens", "temperature", "top_p"}
+_AGENT_NUMBERS = {"count", "samples", "max_tokens", "temperature", "top_p"}
 
 
 class FormInStep:
@@ -68,7 +68,7 @@ class FormInStep:
         """Change one field of the chosen agent in the text; return state, text, agents, checks and diff."""
         guard(self._workspace, request, AccessRole.VIEWER)
         text = bounded(text)
-        if agent is None or (value is None and field not in _NUMBERS):
+        if agent is None or (value is None and field not in _AGENT_NUMBERS):
             return state, text, gr.update(), *checks(state, text)
         given = agent_field({}, field) if value is None else _as_written(field, value)
         state, after = _changed(

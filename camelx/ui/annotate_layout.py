@@ -20,6 +20,8 @@ class Layout:
     def __init__(self) -> None:
         self.seen = gr.Textbox(visible="hidden", elem_id="cx-seen")
         """Which item the browser shows."""
+        self.place = gr.Textbox(visible="hidden", elem_id="cx-place")
+        """Its name in the browser's tab."""
         gr.HTML("<h1>Annotate</h1>")
         self.progress = gr.HTML(elem_id="cx-progress")
         with gr.Row(elem_classes="cx-wanted"):

@@ -204,9 +204,22 @@ document.addEventListener("keydown", (event) => {
     (/^[1-9]$/.test(key) ? document.querySelectorAll(".cx-keys-radio input[type=radio]")[key - 1] : null);
   if (button && button.offsetParent !== null && !button.disabled) { event.preventDefault(); button.click(); }
 });
-// What is changed in an agents file and not saved is not left without a question.
+// Gradio's text fields tell of an input where a character is pressed alone, not where text is deleted,
+// pasted, or comes from a phone's keyboard. Of these they are told by a press that types nothing.
+let isPressed = false;
+for (const kind of ["keydown", "keypress"]) {
+  document.addEventListener(kind, (event) => { if (event.isTrusted) isPressed = kind === "keypress"; }, true);
+}
+document.addEventListener("input", (event) => {
+  if (!isPressed && event.target.matches("textarea, input[type=text]")) {
+    event.target.dispatchEvent(new KeyboardEvent("keypress", { key: "Unidentified", bubbles: true }));
+  }
+  isPressed = false;
+});
+// An agents file that was changed and can be saved is not closed or reloaded without a question.
 addEventListener("beforeunload", (event) => {
-  if (document.querySelector("#cx-change .cx-diff")) event.preventDefault();
+  const shown = (what) => document.querySelector(what) !== null;
+  if (shown("#cx-change .cx-diff") && shown("#cx-save")) event.preventDefault();
 });
 // Gradio gives all pages one title; a tab is called by what its page is.
 new MutationObserver(() => {

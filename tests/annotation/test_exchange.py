@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import UTC, datetime
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from pairs_to_judge import add_pairs_to_judge
 
 from camelx.annotation import AnnotationQueue, Opinion, QueueRules, annotation_id, batches
+from camelx.annotation.agreement import settled_version
 from camelx.annotation.exchange import (
     COLUMNS,
     ExchangeFormat,
@@ -24,7 +27,7 @@ from camelx.annotation.exchange import (
 )
 from camelx.annotation.importing import import_annotations
 from camelx.annotation.settling import settle_pair, unsettle_pair
-from camelx.errors import ConfigError, DataValidationError, NotFoundError
+from camelx.errors import ConfigError, ConflictError, DataValidationError, NotFoundError
 from camelx.export.judgements import settle
 from camelx.schemas import Annotation, AnnotationFilter, Verdict
 
@@ -358,6 +361,42 @@ def test_a_settled_verdict_overrides_people_and_can_be_taken_back(store):
     assert settle(store.annotations_on())[both].winner == pair.first_id
     with pytest.raises(NotFoundError, match="nothing was settled"):
         unsettle_pair(queue, store, both)
+
+
+def test_of_admins_who_settle_at_once_one_is_told(store):
+    add_pairs_to_judge(store)
+    queue, pair = AnnotationQueue(store), store.comparisons("c1")[0]
+    both, barrier = (pair.first_id, pair.second_id), threading.Barrier(8)
+
+    def settled_by(name):
+        barrier.wait(60)
+        try:
+            settle_pair(queue, store, both, "tie", name, instead_of="")
+        except ConflictError as e:
+            return str(e)
+        return ""
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(settled_by, [f"admin-{n}" for n in range(8)]))
+    (settled,) = (a for a in store.annotations_on() if a.adjudicated)
+    assert said.count("") == 1
+    assert sum(f"{settled.annotator} has settled" in one for one in said) == 7
+
+
+def test_of_several_settled_verdicts_of_a_pair_the_last_one_is_what_was_seen(store):
+    """As an import makes them."""
+    add_pairs_to_judge(store)
+    queue, pair = AnnotationQueue(store), store.comparisons("c1")[0]
+    first, last = (
+        annotation(pair, Verdict.TIE, name).model_copy(update={"adjudicated": True})
+        for name in ("ada", "ben")
+    )
+    last = last.model_copy(update={"created_at": first.created_at + timedelta(days=1)})
+    store.save_annotations([last, first])
+    settle_pair(
+        queue, store, (pair.first_id, pair.second_id), "tie", "root", instead_of=settled_version(last)
+    )
+    assert [a.annotator for a in store.annotations_on() if a.adjudicated] == ["root"]
 
 
 def test_only_one_of_the_two_a_tie_or_both_bad_can_be_settled(store):

@@ -75,7 +75,7 @@ def test_a_refused_row_is_said_and_with_strict_stops_all() -> None:
     Path("b.jsonl").write_text(broken)
     nothing = camelx("import", "annotations", "b.jsonl")
     assert nothing.exit_code == 4
-    assert "none of its 1 rows" in nothing.stderr
+    assert "no row was taken, all 1 are refused" in nothing.stderr
     Path("c.csv").write_text("a_id;b_id;preferred;annotator\nx;y;x;ada\n")
     assert "with commas between them" in camelx("import", "annotations", "c.csv").stderr
 

@@ -13,7 +13,7 @@ from camelx.cycles.judging import pairs_of_cycle, rank_cycle
 from camelx.cycles.verdicts import annotations_to_learn
 from camelx.schemas import Cycle, Message, Stage, StageReport, Verdict
 from camelx.storage import Store
-from camelx.ui.pages.annotate import AnnotatePage
+from camelx.ui.pages.annotate import AnnotatePage, OnScreen
 from camelx.workspace import Workspace
 
 CHOSEN = ("c1", "any", "any")
@@ -24,9 +24,9 @@ def judge_on_the_page(workspace: Workspace) -> int:
     page, request = AnnotatePage(workspace), gr.Request(username="local", query_params={"cycle": "c1"})
     values: tuple[Any, ...] = page.load(request)
     n = 0
-    while (screen := values[-11]).submission_id:
+    while (screen := next(one for one in values if isinstance(one, OnScreen))).submission_id:
         verdict = Verdict.FIRST if screen.texts[0].startswith("able") else Verdict.SECOND
-        values = page.judge(verdict, screen, values[-10], None, "", "", *CHOSEN, request)
+        values = page.judge(verdict, screen, screen.submission_id, None, "", "", *CHOSEN, request)
         n += 1
     return n
 

@@ -209,8 +209,9 @@ def test_runs_of_a_worker_that_stops_are_interrupted_and_give_their_slots_back(
         """Never runs here."""
 
     code = (
-        "import time\nprint('up', flush=True)\n"
-        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('closed')"
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try:\n    print('up', flush=True)\n    time.sleep(600)\n"
+        "except KeyboardInterrupt:\n    print('closed')"
     )
     child, other = (
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)

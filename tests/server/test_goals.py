@@ -120,6 +120,6 @@ def test_a_thread_is_the_tree_of_what_a_cycle_did_with_a_goal(client: TestClient
     assert [pair["id"] for pair in thread["pairs"]] == [PAIR_ID]
     assert [a["annotator"] for a in thread["annotations"]] == ["ann"]
     assert thread["comparisons"][0]["probability"] == 0.9
-    for asked in ({"cycle": "c9"}, {"cycle": "../c1"}, {}):
+    for asked in ({"cycle_id": "c9"}, {"cycle_id": "../c1"}, {}):
         assert client.get(f"{PATH}/{GOAL.id}/thread", params=asked).status_code in (404, 422)
     assert client.get(f"{PATH}/none/thread", params={"cycle_id": "c1"}).status_code == 404

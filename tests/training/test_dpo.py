@@ -87,6 +87,10 @@ def test_every_step_is_reported_with_its_rewards(first):
         "learning_rate",
         "epoch",
     } <= seen[0][1].keys()
+    rates = [metrics["learning_rate"] for _, metrics in seen]
+    assert rates == [0, SETTINGS.learning_rate, *sorted(rates[2:], reverse=True)], (
+        "a tenth of 6 steps warms up"
+    )
     assert [(r.cycle_id, r.stage, r.done, r.total) for r in reports] == [
         ("c1", "train-dpo-adapter", step, 6) for step in range(1, 7)
     ]

@@ -214,6 +214,21 @@ def test_in_a_browser_a_file_with_comments_is_edited_as_form_and_as_text(workspa
         checked.get_by_text("Nothing is changed yet").wait_for()
         tab.locator("#cx-count input").fill("12")
         change.get_by_text("+    count: 12").wait_for()
+        asked = []
+        tab.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        tab.reload()
+        assert asked == ["beforeunload"]
+        checked.get_by_text("Nothing is changed yet").wait_for()
+        tab.locator("#cx-count input").fill("12")
+        change.get_by_text("+    count: 12").wait_for()
+        name = tab.locator("#cx-name textarea, #cx-name input").first
+        name.press("End")
+        name.press("Backspace")
+        change.get_by_text("+  - name: propose", exact=True).wait_for()
+        tab.keyboard.insert_text("rs")  # as a paste, or a phone's keyboard, does
+        change.get_by_text("+  - name: proposers").wait_for()
+        name.fill("proposer")
+        change.get_by_text("name: proposers").wait_for(state="detached")
         tab.get_by_role("tab", name="Text").click()
         editor = tab.locator("#cx-agents-text .cm-content")
         editor.click()

@@ -51,11 +51,12 @@ class Views:
     """The values of a handler by name."""
 
     def __init__(self, values: tuple[Any, ...]) -> None:
-        names = ("screen", "seen", "item", "progress", "saved", "said", "judging", "reopen")
+        names = ("screen", "seen", "place", "item", "progress", "saved", "said", "judging", "reopen")
         names += ("rating", "rationale", "edited", "better")
         by_name = dict(zip(names, values[-len(names) :], strict=True))
         self.screen: OnScreen = by_name["screen"]
         self.seen: str = by_name["seen"]
+        self.place: str = by_name["place"]
         self.item, self.progress, self.saved = (by_name[name] for name in ("item", "progress", "saved"))
         self.can_judge: bool = by_name["judging"]["visible"]
         self.can_reopen: bool = by_name["reopen"]["visible"]
@@ -140,6 +141,16 @@ def test_undo_brings_back_what_was_written_with_the_verdict(page: AnnotatePage) 
     assert views.written == (None, "", "")
     assert Views(page.undo(*CHOSEN, asks())).written == ("4", "why", "A better one.")
     assert Views(page.undo(*CHOSEN, asks())).written == (None, "", "")
+
+
+def test_a_page_that_lost_its_place_says_that_nothing_was_kept(
+    page: AnnotatePage, workspace: Workspace
+) -> None:
+    views = Views(page.load(asks()))
+    again = Views(page.judge(Verdict.TIE, OnScreen(), views.seen, None, "why", "", *CHOSEN, asks()))
+    assert "Nothing was kept" in again.saved
+    assert again.place == views.place
+    assert workspace.store.annotations() == []
 
 
 def test_what_the_agents_said_comes_after_the_verdict(page: AnnotatePage) -> None:
@@ -351,6 +362,22 @@ def test_what_is_written_but_not_sent_outlives_a_reload(
     page.reload()
     better.wait_for(timeout=30_000)
     assert (why.input_value(), better.input_value()) == ("unsent", begun + " more")
+
+    def is_written(text: str) -> None:
+        page.wait_for_function("([field, text]) => field.value === text", arg=[why.element_handle(), text])
+
+    why.fill("on the first")
+    page.click("#key-s")
+    is_written("")
+    why.fill("on the second")
+    page.click("#key-u")
+    is_written("on the first")
+    page.click("#key-b")
+    is_written("on the second")
+    workspace.store.drop_leases({lease.id for lease in workspace.store.leases("c1", utc_now())}, "local")
+    page.reload()
+    page.wait_for_selector(".cx-sides", timeout=30_000)
+    is_written("on the second")
     page.close()
 
 

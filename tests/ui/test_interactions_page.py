@@ -74,7 +74,7 @@ def test_a_changed_filter_gives_another_log(page: InteractionsPage) -> None:
     [
         ({"role": "boss"}, "role &#x27;boss&#x27;: expected one of proposer"),
         ({"since": "yesterday"}, "expected a moment such as"),
-        ({"since": "2026-01-02", "until": "2026-01-01"}, "turn them round"),
+        ({"since": "2026-01-02", "until": "2026-01-01"}, "expected a moment before until &#x27;2026-01-01"),
         ({"text": "?"}, "no word or number"),
         ({"cursor": "x"}, "begin again without a cursor"),
     ],

@@ -68,7 +68,7 @@ class Card(BaseModel):
 
 
 VersionOrBase = Annotated[
-    Annotated[int, Field(ge=1, lt=10**9)] | Annotated[str, Field(pattern=r"^([0-9]{1,9}|base)$")],
+    Annotated[int, Field(ge=1, lt=10**9)] | Annotated[str, Field(pattern=r"^([1-9][0-9]{0,8}|base)$")],
     Field(description='A version\'s number, or "base".'),
 ]
 

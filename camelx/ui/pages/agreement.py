@@ -15,7 +15,7 @@ from camelx.annotation import VERDICT_WORDS
 from camelx.annotation.agreement import AgreementReport, Disagreement, agreement_report, settled_version
 from camelx.annotation.importing import import_annotations
 from camelx.annotation.settling import settle_pair, settled_of, unsettle_pair
-from camelx.errors import CamelxError, ConfigError, NotFoundError
+from camelx.errors import CamelxError, ConfigError, ConflictError, NotFoundError
 from camelx.pages import Markup, tag
 from camelx.schemas import AccessRole, Principal
 from camelx.ui import agreement_pieces as pieces
@@ -62,6 +62,8 @@ class AgreementPage:
     ) -> tuple[Any, ...]:
         """Settle the disagreement that is shown, and return everything as it is then.
 
+        What another admin settled since it was shown stays; the page says what it is.
+
         Raises:
             gr.Error: It can't be settled; the page shows why.
         """
@@ -78,6 +80,8 @@ class AgreementPage:
                 rationale=why or None,
                 instead_of=seen,
             )
+        except ConflictError as e:
+            return (_refused(e), "", gr.skip(), *self._all(cycle, position, principal))
         except CamelxError as e:
             raise shown(e) from e
         subject = f"{first} {second}"
@@ -91,15 +95,17 @@ class AgreementPage:
     ) -> tuple[Any, ...]:
         """Take back what was settled last here, else what is settled of the pair shown; return everything.
 
+        What another admin settled since stays; the page says what it is.
+
         Raises:
-            gr.Error: There is nothing to take back; the page shows why.
+            gr.Error: It can't be taken back; the page shows why.
         """
         principal = guard(self._workspace, request, AccessRole.ADMIN)
         pair, seen = _seen_in(last or shown_pair)
         try:
             unsettle_pair(self._workspace.queue, self._workspace.store, pair, instead_of=seen)
-        except NotFoundError as e:
-            raise shown(NotFoundError("there is nothing to take back: this pair is not settled")) from e
+        except (ConflictError, NotFoundError) as e:
+            return (_refused(e), "", gr.skip(), *self._all(cycle, position, principal))
         except CamelxError as e:
             raise shown(e) from e
         self._workspace.access.audit(principal, "annotation.unsettle", " ".join(pair))
@@ -233,6 +239,11 @@ def _listen_to_many(page: AgreementPage, ui: Layout, quiet: dict[str, Any], once
         button.click(page.batches.ask, [gr.State(action), *chosen], question, **once)
     many.no.click(lambda: gr.update(visible=False), None, [many.sure], **quiet)
     many.yes.click(page.do_many, [ui.cycle, many.asked], [many.done, *many.results, *ui.everything], **once)
+
+
+def _refused(why: CamelxError) -> Markup:
+    """Return why nothing was changed; what is shown beside it is as it is by now."""
+    return tag("p", str(why), css="cx-bad cx-text")
 
 
 def _figures(report: AgreementReport) -> Markup:

@@ -43,12 +43,17 @@ _GUIDELINES = "annotation_guidelines.md"
 _NO_GUIDELINES = f"*No guidelines yet: write them to `configs/{_GUIDELINES}`.*"
 _FORGET_PAIR = """() => { const url = new URL(location.href);
   ["pair", "item"].forEach((name) => url.searchParams.delete(name)); history.replaceState(null, "", url); }"""
-_KEEP_DRAFT = """(seen, ...written) => {
-  sessionStorage.setItem("camelx-draft", JSON.stringify({ seen, written })); }"""
-_TAKE_DRAFT = """(seen, ...written) => {
-  const draft = JSON.parse(sessionStorage.getItem("camelx-draft") ?? "{}");
-  if (seen && draft.seen === seen) written = draft.written;
-  return [...written, { open: Boolean(written[2]), __type__: "update" }]; }"""
+# Drafts, in the browser's tab: what is written beside an item until its verdict is kept.
+_KEEP_DRAFT = """(place, ...written) => {
+  if (place) sessionStorage.setItem("camelx-draft " + place, JSON.stringify(written)); }"""
+_TAKE_DRAFT = """(place, ...written) => {
+  const draft = sessionStorage.getItem("camelx-draft " + place);
+  if (draft) written = JSON.parse(draft);
+  return [...written, { __type__: "update", ...(written[2] ? { open: true } : {}) }]; }"""
+_JUDGING = """(place) => { sessionStorage.setItem("camelx-judging", place); }"""
+_FORGET_DRAFT = """(place) => {
+  const judged = sessionStorage.getItem("camelx-judging");
+  if (judged !== place) sessionStorage.removeItem("camelx-draft " + judged); }"""
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,8 @@ class AnnotatePage:
         principal = guard(self._workspace, request, AccessRole.ANNOTATOR)
         wanted = _wanted(cycle, role, category)
         if not seen or seen != screen.submission_id:
-            return self._next(principal, wanted, "")
+            is_lost = bool(seen) and not screen.submission_id  # as after a restart of the app
+            return self._next(principal, wanted, "Nothing was kept; please judge again." if is_lost else "")
         try:
             opinion = Opinion(
                 verdict=verdict,
@@ -156,11 +162,12 @@ class AnnotatePage:
         said = recorded.annotations[0]
         if recorded.is_new:
             self._workspace.access.audit(principal, "annotation.create", said.id, verdict=str(verdict))
-        elif recorded.is_other:
+        elif recorded.says_otherwise:
             raise shown(
                 ConflictError(
                     f"You have judged this pair already, maybe in another tab: {VERDICT_WORDS[said.verdict]}."
-                    " That stays and this is not kept. Reload for what comes next, or take it back with Undo."
+                    " That stays and this is not kept. Reload for what comes next; to judge it anew, open "
+                    f"/?pair={screen.first_id},{screen.second_id}"
                 )
             )
         return self._next(principal, wanted, f"Saved: {VERDICT_WORDS[verdict]}.")
@@ -263,6 +270,7 @@ class AnnotatePage:
         return (
             OnScreen.of(offer),
             offer.lease.submission_id if offer else "",
+            _place(offer) if offer else "",
             item_view(offer) if offer else all_judged(progress, is_filtered),
             progress_line(progress),
             note(said),
@@ -317,7 +325,12 @@ class AnnotatePage:
 def _empty(page: Markup) -> tuple[Any, ...]:
     """Return the views without an item."""
     hide = gr.update(visible=False)
-    return (OnScreen(), "", page, "", "", "", hide, hide, *_written(()))
+    return (OnScreen(), "", "", page, "", "", "", hide, hide, *_written(()))
+
+
+def _place(offer: Offer) -> str:
+    """Return what names the item for its person: the same whenever it is shown to them."""
+    return " ".join((offer.lease.annotator, *offer.item.pairs[0], str(offer.lease.repeat)))
 
 
 def _written(before: Sequence[Annotation]) -> tuple[Any, ...]:
@@ -350,6 +363,7 @@ def build(workspace: Workspace) -> None:
     views = [
         screen,
         ui.seen,
+        ui.place,
         ui.item,
         ui.progress,
         ui.saved,
@@ -359,21 +373,24 @@ def build(workspace: Workspace) -> None:
         *(written := [ui.rating, ui.rationale, ui.edited]),
         ui.better,
     ]
-    keep: dict[str, Any] = {"fn": None, "inputs": [ui.seen, *written], "js": _KEEP_DRAFT, **private}
+    keep: dict[str, Any] = {"fn": None, "inputs": [ui.place, *written], "js": _KEEP_DRAFT, **private}
     take: dict[str, Any] = {**keep, "outputs": [*written, ui.better], "js": _TAKE_DRAFT}
     gr.on(None, page.load, None, [*chosen, ui.guidelines, *views], **quiet).then(**take)
     for field in written:
         field.input(**keep)
     for one in chosen:
-        one.input(page.choose, chosen, [ui.category, *views], **quiet)
+        one.input(page.choose, chosen, [ui.category, *views], **quiet).then(**take)
     given = [screen, ui.seen, *written, *chosen]
     for verdict, button in ui.verdicts.items():
-        button.click(page.judge, [gr.State(verdict), *given], views, **once)
-    ui.skip.click(page.skip, [screen, ui.seen, *chosen], views, **once)
+        button.click(None, [ui.place], None, js=_JUDGING, **private)
+        judged = button.click(page.judge, [gr.State(verdict), *given], views, **once)
+        judged.success(None, [ui.place], None, js=_FORGET_DRAFT, **private)
+        judged.then(**take)
+    ui.skip.click(page.skip, [screen, ui.seen, *chosen], views, **once).then(**take)
     for button in (*ui.verdicts.values(), ui.skip):
         button.click(None, None, None, js=_FORGET_PAIR, **private)
-    ui.undo.click(page.undo, chosen, views, **once).then(**keep)
-    ui.reopen.click(page.reopen, chosen, views, **once)
+    ui.undo.click(page.undo, chosen, views, **once).then(**take).then(**keep)
+    ui.reopen.click(page.reopen, chosen, views, **once).then(**take)
     ui.agents.click(page.agents, None, [ui.said], **once)
     ui.from_a.click(page.begin_with_a, [screen], [ui.edited], **quiet).then(**keep)
     ui.from_b.click(page.begin_with_b, [screen], [ui.edited], **quiet).then(**keep)

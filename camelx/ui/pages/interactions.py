@@ -214,9 +214,7 @@ def _wanted(query: Mapping[str, str]) -> InteractionFilter:
     }
     since, until = moment_in(query.get("since"), "since"), moment_in(query.get("until"), "until")
     if since is not None and until is not None and since >= until:
-        raise ConfigError(
-            f"nothing lies between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M}: turn them round"
-        )
+        raise ConfigError(f"since {query['since']!r}: expected a moment before until {query['until']!r}")
     return InteractionFilter(
         **values,
         cycle_id=(query.get("cycle") or "")[:200] or None,
