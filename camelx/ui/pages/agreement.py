@@ -81,7 +81,7 @@ class AgreementPage:
                 instead_of=seen,
             )
         except ConflictError as e:
-            return (_refused(e), "", gr.skip(), *self._all(cycle, position, principal))
+            return self._refused(e, cycle, position, shown_pair, principal)
         except CamelxError as e:
             raise shown(e) from e
         subject = f"{first} {second}"
@@ -105,7 +105,7 @@ class AgreementPage:
         try:
             unsettle_pair(self._workspace.queue, self._workspace.store, pair, instead_of=seen)
         except (ConflictError, NotFoundError) as e:
-            return (_refused(e), "", gr.skip(), *self._all(cycle, position, principal))
+            return self._refused(e, cycle, position, shown_pair, principal)
         except CamelxError as e:
             raise shown(e) from e
         self._workspace.access.audit(principal, "annotation.unsettle", " ".join(pair))
@@ -159,6 +159,16 @@ class AgreementPage:
         principal = guard(self._workspace, request, AccessRole.ADMIN)
         done = self.batches.do(asked, request)
         return (done, *NOTHING_FOUND, *self._all(cycle, 0, principal))
+
+    def _refused(
+        self, why: CamelxError, cycle: str, position: int, shown_pair: str, principal: Principal
+    ) -> tuple[Any, ...]:
+        """Return why nothing was changed, and everything as it is by now, still at the pair that is shown."""
+        ids = shown_pair.split()[:2]
+        listed = self._report(cycle).disagreements
+        position = next((i for i, one in enumerate(listed) if [one.first_id, one.second_id] == ids), position)
+        said = tag("p", str(why), css="cx-bad cx-text")
+        return (said, "", gr.skip(), *self._all(cycle, position, principal))
 
     def _report(self, cycle: str) -> AgreementReport:
         return agreement_report(self._workspace.store, _cycle_id(cycle))
@@ -239,11 +249,6 @@ def _listen_to_many(page: AgreementPage, ui: Layout, quiet: dict[str, Any], once
         button.click(page.batches.ask, [gr.State(action), *chosen], question, **once)
     many.no.click(lambda: gr.update(visible=False), None, [many.sure], **quiet)
     many.yes.click(page.do_many, [ui.cycle, many.asked], [many.done, *many.results, *ui.everything], **once)
-
-
-def _refused(why: CamelxError) -> Markup:
-    """Return why nothing was changed; what is shown beside it is as it is by now."""
-    return tag("p", str(why), css="cx-bad cx-text")
 
 
 def _figures(report: AgreementReport) -> Markup:
